@@ -1,0 +1,58 @@
+-- A busted helper (.busted names it): after each test of a spec that uses neap
+-- no task, no handle and no descriptor may be left that was not there before.
+local busted = require("busted")
+local support = require("spec.support")
+
+local before
+
+-- Figures of neap.info() that count live things: none may grow.
+local live_figures = { "handles", "ops", "timers" }
+
+local function figures(neap)
+  local info = neap.info()
+  local now = { tasks = #neap.tasks(), descriptors = support.fds() }
+  for _, name in ipairs(live_figures) do
+    now[name] = info[name]
+  end
+  return now
+end
+
+local function grown(now)
+  local list = {}
+  for name, count in pairs(now) do
+    if count > before[name] then
+      list[#list + 1] = ("%s: %d before, %d after"):format(name, before[name], count)
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+busted.before_each(function()
+  local neap = package.loaded.neap
+  before = neap and figures(neap)
+end)
+
+busted.after_each(function()
+  local neap = package.loaded.neap
+  if not before or not neap then
+    return
+  end
+  local left
+  -- What was closed is gone some turns of the loop later (libuv's close
+  -- callbacks, a pool job that was let go): turns, not time, are allowed for.
+  for _ = 1, 1000 do
+    collectgarbage()
+    collectgarbage()
+    left = grown(figures(neap))
+    if #left == 0 then
+      return
+    end
+    neap.yield()
+  end
+  local message = "left over: " .. table.concat(left, "; ")
+  for _, task in ipairs(neap.tasks()) do
+    message = message .. "\n  " .. tostring(task)
+  end
+  error(message .. "\n" .. support.list_fds(), 0)
+end)
