@@ -1,0 +1,103 @@
+-- Every file of examples/ runs on real input and does what its first comment
+-- says. A new example needs an entry here.
+local neap = require("neap")
+local net = require("neap.net")
+local support = require("spec.support")
+
+local root = support.root()
+local lua = os.getenv("LUA") or "lua5.4"
+
+-- Runs an example to its end, without input.
+local function run(name, ...)
+  local words = { lua, support.quote(root .. "/examples/" .. name .. ".lua") }
+  for _, word in ipairs({ ... }) do
+    words[#words + 1] = support.quote(word)
+  end
+  local output, status = support.sh("timeout 60 " .. table.concat(words, " ") .. " </dev/null")
+  assert(status == 0, ("%s ends with %d:\n%s"):format(name, status, output))
+  return output
+end
+
+-- Starts an example that serves, with port 0 (any) as its argument; its first
+-- line names the port. Ended when closed.
+local function serve(name)
+  local pipe = assert(io.popen(("echo $$; exec timeout 60 %s %s 0 </dev/null 2>&1"):format(lua,
+    support.quote(root .. "/examples/" .. name .. ".lua")), "r"))
+  local pid = pipe:read("n", "l")
+  local line = pipe:read("l")
+  local port = line and line:match(":(%d+)%f[%D]")
+  local server = setmetatable({ port = tonumber(port) }, {
+    __close = function()
+      os.execute("kill " .. pid)
+      pipe:close()
+    end,
+  })
+  assert(port, name .. " names no port: " .. tostring(line))
+  return server
+end
+
+local entries = {}
+
+function entries.tour()
+  local output = run("tour")
+  assert(output:find("10,?000"), output)
+end
+
+function entries.wordcount()
+  local dir <close> = support.tempdir()
+  local one = support.spit(dir .. "/one.txt", "one two three\nfour five\n")
+  local two = support.spit(dir .. "/two.txt", ("word "):rep(100000))
+  local output = run("wordcount", one, two)
+  assert(output:find("%f[%d]5%f[%D]"), output)
+  assert(output:find("100,?000"), output)
+  assert(output:find("100,?005"), output)
+end
+
+function entries.echo()
+  local server <close> = serve("echo")
+  local conns = {}
+  for i = 1, 20 do
+    conns[i] = assert(net.connect("127.0.0.1", server.port))
+  end
+  for i, conn in ipairs(conns) do
+    assert(conn:write("hello " .. i .. "\n"))
+  end
+  for i, conn in ipairs(conns) do
+    assert.equal("hello " .. i, conn:read("l"))
+    assert(conn:shutdown())
+    assert.is_nil(conn:read("l"))
+    conn:close()
+  end
+end
+
+function entries.chat()
+  local server <close> = serve("chat")
+  local ann <close> = assert(net.connect("127.0.0.1", server.port))
+  local bob <close> = assert(net.connect("127.0.0.1", server.port))
+  -- Each says its name first, then lines; what one says, the others get.
+  assert(ann:write("ann\n"))
+  assert(bob:write("bob\n"))
+  assert(bob:write("is there anybody?\n"))
+  for line in ann:lines() do
+    if line:find("is there anybody?", 1, true) then
+      assert(line:find("bob", 1, true), line)
+      return
+    end
+  end
+  error("the line did not arrive")
+end
+
+describe("the examples", function()
+  for name, entry in pairs(entries) do
+    it("work: " .. name, entry)
+  end
+
+  it("have an entry each", function()
+    for path in support.sh("ls examples/*.lua"):gmatch("[^\n]+") do
+      local name = path:match("([^/]+)%.lua$")
+      assert(entries[name], "examples/" .. name .. ".lua is not run here")
+      assert(support.slurp(path):match("^%-%-"), path .. " does not say how it is run")
+    end
+    assert.is_function(neap.run)
+  end)
+end)
