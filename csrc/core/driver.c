@@ -1,0 +1,135 @@
+/* driver.c: turning and polling; who drives: driver.h. */
+#include "core/driver.h"
+
+#include "core/rt.h"
+#include "core/waitq.h"
+
+#include <assert.h>
+
+static void poll(struct neap_rt *rt, uv_run_mode mode) {
+  struct neap_sched *sched = &rt->sched;
+  uint64_t before = uv_hrtime();
+  uv_run(rt->loop, mode);
+  neap__timer_fire_due(rt);
+  sched->now_ns = sched->polled_ns = uv_hrtime();
+  sched->resumes = 0;
+  rt->driver.polls++;
+  if (mode == UV_RUN_ONCE)
+    rt->driver.idle_ns += sched->now_ns - before;
+}
+
+/* Whether a task other than main is alive. */
+static bool any_task(const struct neap_rt *rt) {
+  return rt->sched.ntasks > 0;
+}
+
+/* Nobody is ready, and nothing outside can change that. */
+static bool is_deadlock(const struct neap_rt *rt) {
+  return rt->sched.nready == 0 && rt->sched.external == 0;
+}
+
+/* The one wait in which what happens to the whole program shows. */
+static void interrupt_main(struct neap_rt *rt, int status) {
+  struct neap_op *op = rt->sched.main->op;
+  if (op != NULL)
+    neap__op_interrupt(op, status);
+}
+
+/* Runs tasks until it is main's turn. On the main stack, from main's wait. */
+static void drive(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  for (;;) {
+    enum neap_turn turn = neap__sched_turn(rt);
+    if (turn == NEAP_TURN_MAIN)
+      return;
+    if (!any_task(rt))
+      neap__waitq_wake_all(&rt->driver.idle, 0);
+    if (neap__sigint_take(rt))
+      interrupt_main(rt, NEAP_INTERRUPTED);
+    if (is_deadlock(rt))
+      interrupt_main(rt, NEAP_EDEADLK);
+    if (sched->nready == 0) {
+      neap__sigint_watch(rt);
+      poll(rt, UV_RUN_ONCE);
+    } else if (turn == NEAP_TURN_POLL ||
+               uv_hrtime() - sched->polled_ns >= NEAP_POLL_NS) {
+      poll(rt, UV_RUN_NOWAIT);
+    }
+  }
+}
+
+void neap__driver_init(struct neap_rt *rt) {
+  rt->sched.drive = drive;
+  rt->driver.began_ns = uv_hrtime();
+  neap__list_init(&rt->driver.idle);
+}
+
+int neap_run(neap_rt *rt) {
+  if (rt->sched.current != rt->sched.main)
+    return UV_EPERM;
+  int err = 0;
+  while (err == 0 && any_task(rt))
+    err = neap__waitq_wait(rt, &rt->driver.idle, "run", NEAP_FOREVER, true);
+  return err;
+}
+
+/* The stack that closes the runtime is never unwound, nor is main's. */
+static bool spared(const struct neap_rt *rt, const struct neap_task *task) {
+  return task->is_main || task == rt->closer;
+}
+
+static uint32_t to_unwind(const struct neap_rt *rt) {
+  uint32_t n = rt->sched.ntasks;
+  return n - (rt->closer != NULL && !rt->closer->is_main && n > 0);
+}
+
+static void interrupt_all(struct neap_rt *rt) {
+  struct neap_list *head = &rt->sched.tasks, *node;
+  for (node = head->next; node != head; node = node->next) {
+    struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
+    if (spared(rt, task))
+      continue;
+    task->interrupt = NEAP_CLOSING;
+    task->swallowed = 0;
+    if (task->op != NULL)
+      neap__op_interrupt(task->op, NEAP_CLOSING);
+  }
+}
+
+/* Those that can't be unwound: they wait all the same. */
+static void forget_rest(struct neap_rt *rt) {
+  struct neap_list *head = &rt->sched.tasks, *node = head->next;
+  while (node != head) {
+    struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
+    node = node->next;
+    if (spared(rt, task))
+      continue;
+    if (rt->on_dropped != NULL)
+      rt->on_dropped(task, rt->on_stubborn_ud);
+    neap__sched_forget(task);
+  }
+}
+
+void neap__driver_unwind(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  interrupt_all(rt);
+  while (to_unwind(rt) > 0) {
+    if (sched->nready > 0) {
+      /* Main's turn does not come any more: it just leaves the queue. */
+      if (neap__sched_turn(rt) == NEAP_TURN_POLL)
+        poll(rt, UV_RUN_NOWAIT);
+    } else if (sched->external > rt->spared_external) {
+      poll(rt, UV_RUN_ONCE);
+    } else {
+      break;
+    }
+  }
+  forget_rest(rt);
+  while (rt->late > 0) /* wakers that will still come */
+    poll(rt, UV_RUN_ONCE);
+}
+
+void neap__driver_drain(struct neap_rt *rt) {
+  while (rt->uv_handles > 0)
+    uv_run(rt->loop, rt->owns_loop ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}

@@ -1,0 +1,189 @@
+/* op.c: the wait object; its life is told in op.h. */
+#include "core/op.h"
+
+#include "core/rt.h"
+#include "core/sched.h"
+
+#include <assert.h>
+
+/* A task that swallows the runtime's end this often first gets the binding's
+   help to end, then, as often again, is given up. */
+#define STUBBORN 100
+
+int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
+                 struct neap_op **out) {
+  size_t whole = NEAP_OP_HEAD + size;
+  struct neap_op *op = neap__mem_zalloc(&rt->mem, whole);
+  if (op == NULL)
+    return UV_ENOMEM;
+  op->rt = rt;
+  op->what = what;
+  op->size = (uint32_t)whole;
+  op->refs = 2;
+  *out = op;
+  return 0;
+}
+
+void neap__op_unref(struct neap_op *op) {
+  assert(op->refs > 0);
+  if (--op->refs > 0)
+    return;
+  assert(op->timer.place == 0 && !neap__list_linked(&op->link));
+  neap__mem_free(&op->rt->mem, op, op->size);
+}
+
+void neap__op_free(struct neap_op *op) {
+  if (op == NULL)
+    return;
+  neap__timer_stop(op->rt, &op->timer);
+  op->refs = 1;
+  neap__op_unref(op);
+}
+
+bool neap__op_abandoned(const struct neap_op *op) {
+  return op->done;
+}
+
+/* The wait is over, one way or the other. */
+static void finish(struct neap_op *op, int status) {
+  op->done = true;
+  op->status = status;
+  neap__timer_stop(op->rt, &op->timer);
+  if (op->task != NULL)
+    neap__sched_ready(op->task);
+}
+
+bool neap__op_wake(struct neap_op *op, int status) {
+  bool taken = !op->done;
+  if (taken)
+    finish(op, status);
+  neap__op_unref(op);
+  return taken;
+}
+
+void neap__op_interrupt(struct neap_op *op, int status) {
+  if (op->done)
+    return;
+  enum neap_op_fate fate = op->cancel != NULL ? op->cancel(op) : NEAP_OP_GONE;
+  if (fate == NEAP_OP_STAYS)
+    return;
+  finish(op, status);
+  if (fate == NEAP_OP_GONE)
+    neap__op_unref(op);
+}
+
+static struct neap_op *op_of_timer(struct neap_timer *timer) {
+  return NEAP_LIST_ENTRY(timer, struct neap_op, timer);
+}
+
+static void on_limit(struct neap_timer *timer) {
+  neap__op_interrupt(op_of_timer(timer), UV_ETIMEDOUT);
+}
+
+int neap__op_limit(struct neap_op *op, uint64_t due_ns) {
+  if (due_ns == NEAP_FOREVER)
+    return 0;
+  op->timer.fire = on_limit;
+  return neap__timer_start(op->rt, &op->timer, due_ns);
+}
+
+/*
+ * What a pending cancellation does to a wait that begins. A task that goes on
+ * swallowing the runtime's end would never let go of its stack: after a while
+ * the binding raises at its every step, and in the end it is dropped.
+ */
+static void interrupt_at_once(struct neap_op *op, struct neap_task *task) {
+  struct neap_rt *rt = op->rt;
+  task->swallowed++;
+  if (rt->closing && !task->is_main) {
+    if (task->swallowed == STUBBORN && rt->on_stubborn != NULL)
+      rt->on_stubborn(task, rt->on_stubborn_ud);
+    if (task->swallowed > 2 * STUBBORN) {
+      neap__op_interrupt(op, task->interrupt);
+      neap__sched_drop(rt);
+    }
+  }
+  neap__op_interrupt(op, task->interrupt);
+}
+
+int neap__op_park(struct neap_op *op) {
+  struct neap_rt *rt = op->rt;
+  struct neap_task *task = rt->sched.current;
+  assert(task != NULL); /* the driver itself can't wait */
+  if (!op->done && task->interrupt != 0)
+    interrupt_at_once(op, task);
+  if (op->done)
+    return op->status;
+  op->external = !op->internal || op->timer.place != 0;
+  rt->sched.external += op->external;
+  op->task = task;
+  task->op = op;
+  task->state = NEAP_TASK_WAITING;
+  task->since_ns = rt->sched.now_ns;
+  neap__sched_suspend(rt);
+  assert(op->done);
+  task->op = NULL;
+  op->task = NULL;
+  rt->sched.external -= op->external;
+  return op->status;
+}
+
+int neap__op_await(struct neap_op *op) {
+  int status = neap__op_park(op);
+  neap__op_unref(op);
+  return status;
+}
+
+static void on_sleep_over(struct neap_timer *timer) {
+  neap__op_wake(op_of_timer(timer), 0);
+}
+
+int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns) {
+  struct neap_op *op;
+  int err = neap__op_new(rt, "sleep", 0, &op);
+  if (err < 0)
+    return err;
+  op->timer.fire = on_sleep_over;
+  err = neap__timer_start(rt, &op->timer, due_ns);
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  return neap__op_await(op);
+}
+
+int neap__op_check(struct neap_rt *rt) {
+  return rt->sched.current->interrupt;
+}
+
+/* A host's waker always comes: its request is let go, not called off. */
+static enum neap_op_fate let_go(struct neap_op *op) {
+  (void)op;
+  return NEAP_OP_LATE;
+}
+
+int neap_wait_new(neap_rt *rt, size_t size, neap_wait **out) {
+  int err = neap__op_new(rt, "host", size, out);
+  if (err == 0) {
+    (*out)->cancel = let_go;
+    rt->late++;
+  }
+  return err;
+}
+
+void *neap_wait_data(neap_wait *wait) {
+  return neap__op_data(wait);
+}
+
+int neap_park(neap_wait *wait) {
+  return neap__op_park(wait);
+}
+
+void neap_wait_free(neap_wait *wait) {
+  neap__op_unref(wait);
+}
+
+bool neap_wake(neap_wait *wait, int status) {
+  wait->rt->late--;
+  return neap__op_wake(wait, status);
+}

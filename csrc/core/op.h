@@ -1,0 +1,108 @@
+/*
+ * op.h: the wait object. All waiting goes through one: it lies on the heap and
+ * carries the request, because the frames of a waiting task may be elsewhere.
+ * It has two owners, the waiter and the waker, and is freed when both have let
+ * go. There is no wake by task, so a late completion can't wake what the task
+ * waits for next.
+ *
+ * The life of an op: neap__op_new makes it with both shares. The waiter hands
+ * the request out and parks; the waker calls neap__op_wake exactly once, which
+ * gives its share up, whether or not somebody still waits. The waiter reads
+ * the results and gives its share up with neap__op_unref (neap__op_await does
+ * both). If the request could not even be handed out, neap__op_free drops both.
+ */
+#ifndef NEAP_CORE_OP_H
+#define NEAP_CORE_OP_H
+
+#include "core/task.h"
+#include "core/timer.h"
+
+/* What became of a request that was called off. */
+enum neap_op_fate {
+  NEAP_OP_GONE, /* called off: the waker will not come, its share is given up */
+  NEAP_OP_LATE, /* let go: the waker comes some time and only frees */
+  NEAP_OP_STAYS /* can't be called off: the wait goes on to its end */
+};
+
+struct neap_op {
+  struct neap_list link; /* for whoever holds it: a wait queue, a post queue */
+  struct neap_rt *rt;
+  struct neap_task *task; /* parked on it, or NULL */
+  const char *what;       /* static text for dumps: "sleep" */
+  /* Calls the request off; NULL: nothing to do, the waker's share is then
+     given up (NEAP_OP_GONE). Never waits. */
+  enum neap_op_fate (*cancel)(struct neap_op *op);
+  struct neap_timer timer; /* its time limit, or the sleep itself */
+  int status;
+  int posted_status; /* of a wake that comes from another thread */
+  uint32_t size;     /* of the whole block */
+  uint8_t refs;
+  bool done;     /* woken or called off: status is set */
+  bool internal; /* only another task can end it */
+  bool external; /* parked, and counted as a wait that ends from outside */
+};
+
+/* The request behind an op; aligned to 16. */
+#define NEAP_OP_HEAD                                                           \
+  ((sizeof(struct neap_op) + NEAP_MEM_STEP - 1) / NEAP_MEM_STEP * NEAP_MEM_STEP)
+
+static inline void *neap__op_data(struct neap_op *op) {
+  return (char *)op + NEAP_OP_HEAD;
+}
+
+/* The op whose request data is. */
+static inline struct neap_op *neap__op_of(void *data) {
+  return (struct neap_op *)(void *)((char *)data - NEAP_OP_HEAD);
+}
+
+/*
+ * A new op with size bytes of cleared request data, owned by both the waiter
+ * and the waker. Does not wait. Returns 0 or UV_ENOMEM.
+ */
+int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
+                 struct neap_op **out);
+
+/* Drops both shares of an op whose request was never handed out. NULL is
+   harmless. */
+void neap__op_free(struct neap_op *op);
+
+/* Gives one share up. */
+void neap__op_unref(struct neap_op *op);
+
+/*
+ * Waits for op to be woken; returns the waker's status. When the task is
+ * cancelled, the request is called off and the result is NEAP_CANCELLED or
+ * NEAP_CLOSING; the waiter must not touch the request data then, unless the
+ * fate was NEAP_OP_STAYS. Keeps the waiter's share.
+ */
+int neap__op_park(struct neap_op *op);
+
+/* neap__op_park, then gives the waiter's share up. */
+int neap__op_await(struct neap_op *op);
+
+/*
+ * Completes op, on the loop's thread, and gives the waker's share up. Does not
+ * wait, does not switch. False when nobody waits any more: who has put a
+ * resource into the request must look with neap__op_abandoned first.
+ */
+bool neap__op_wake(struct neap_op *op, int status);
+
+/* Whether the wait was called off: what the request brings is nobody's. */
+bool neap__op_abandoned(const struct neap_op *op);
+
+/* Ends the wait from outside with status, if it can be called off. */
+void neap__op_interrupt(struct neap_op *op, int status);
+
+/* Limits the wait that is to come: at due_ns it ends with UV_ETIMEDOUT.
+   Returns 0 or UV_ENOMEM. */
+int neap__op_limit(struct neap_op *op, uint64_t due_ns);
+
+/* Waits until due_ns (uv_hrtime's clock); NEAP_FOREVER: until cancelled.
+   Returns 0, UV_ENOMEM, NEAP_CANCELLED or NEAP_CLOSING. */
+int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns);
+
+/* What the current task's waits return at once (NEAP_CANCELLED, NEAP_CLOSING),
+   or 0. For what takes something without waiting. */
+int neap__op_check(struct neap_rt *rt);
+
+#endif

@@ -1,0 +1,202 @@
+/* rt.c: a runtime's beginning and end: its parts in rank order, and back. */
+#include "core/rt.h"
+
+#include "core/scope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *neap_version(void) {
+  return NEAP_VERSION;
+}
+
+static int open_loop(struct neap_rt *rt, struct uv_loop_s *loop) {
+  if (loop != NULL) {
+    rt->loop = loop;
+    return 0;
+  }
+  uv_loop_t *own = neap__mem_zalloc(&rt->mem, sizeof *own);
+  if (own == NULL)
+    return UV_ENOMEM;
+  int err = uv_loop_init(own);
+  if (err < 0) {
+    neap__mem_free(&rt->mem, own, sizeof *own);
+    return err;
+  }
+  rt->loop = own;
+  rt->owns_loop = true;
+  return 0;
+}
+
+static bool env_private(void) {
+  const char *stacks = getenv("NEAP_STACKS");
+  return stacks != NULL && strcmp(stacks, "private") == 0;
+}
+
+/* The runtime's own block comes from the allocator below its pool: the pool
+   is part of it. */
+static struct neap_rt *rt_alloc(const neap_options *options) {
+  neap_alloc_fn alloc =
+      options->alloc != NULL ? options->alloc : neap__mem_libc;
+  struct neap_rt *rt = alloc(options->alloc_ud, NULL, 0, sizeof *rt);
+  if (rt == NULL)
+    return NULL;
+  memset(rt, 0, sizeof *rt);
+  neap__mem_init(&rt->mem, alloc, options->alloc_ud);
+  return rt;
+}
+
+static void rt_release(struct neap_rt *rt) {
+  neap_alloc_fn alloc = rt->mem.alloc;
+  void *ud = rt->mem.ud;
+  neap__mem_deinit(&rt->mem);
+  alloc(ud, rt, sizeof *rt, 0);
+}
+
+int neap_new(const neap_options *options, neap_rt **out) {
+  neap_options given = {0};
+  if (options != NULL)
+    memcpy(&given, options,
+           options->size < sizeof given ? options->size : sizeof given);
+  struct neap_rt *rt = rt_alloc(&given);
+  if (rt == NULL)
+    return UV_ENOMEM;
+  neap__stack_init(&rt->stacks, &rt->mem, given.stack_size,
+                   given.private_stacks || env_private());
+  neap__scope_init(rt);
+  neap__driver_init(rt);
+  int err = neap__sched_init(rt);
+  if (err == 0)
+    err = open_loop(rt, given.loop);
+  if (err == 0)
+    err = neap__timer_init(rt);
+  if (err == 0)
+    err = neap__post_init(rt);
+  if (err < 0) {
+    neap_free(rt);
+    return err;
+  }
+  *out = rt;
+  return 0;
+}
+
+/* On the driver's stack. */
+static void close_all(struct neap_rt *rt) {
+  if (rt->loop != NULL)
+    neap__driver_unwind(rt);
+  if (rt->io != NULL)
+    rt->io_close(rt);
+  neap__post_shutdown(rt);
+  neap__timer_deinit(rt);
+  if (rt->loop != NULL)
+    neap__driver_drain(rt);
+  if (rt->io != NULL)
+    rt->io_free(rt);
+  if (rt->owns_loop) {
+    uv_loop_close(rt->loop); /* every handle and request of ours has ended */
+    neap__mem_free(&rt->mem, rt->loop, sizeof *rt->loop);
+  }
+  rt->loop = NULL;
+  neap__post_deinit(rt);
+  neap__sigint_unwatch(rt);
+}
+
+void neap__rt_close(struct neap_rt *rt) {
+  if (rt->closing)
+    return;
+  rt->closing = true;
+  rt->closer = rt->sched.current;
+  if (rt->sched.main != NULL && rt->sched.main->op != NULL)
+    rt->spared_external = rt->sched.main->op->external;
+  neap__sched_on_driver(rt, close_all);
+  rt->closed = true;
+}
+
+void neap_free(neap_rt *rt) {
+  if (rt == NULL)
+    return;
+  neap__rt_close(rt);
+  struct neap_task *closer = rt->closer;
+  if (closer != NULL && !closer->is_main) {
+    /* We stand on its stack, which stays mapped until the process ends. */
+    neap__list_remove(&closer->all);
+    closer->frames.slot = NULL;
+    neap__task_unref(&rt->mem, closer);
+  }
+  neap__sched_deinit(rt);
+  neap__stack_deinit(&rt->stacks);
+  rt_release(rt);
+}
+
+struct uv_loop_s *neap_loop(neap_rt *rt) {
+  return rt->loop;
+}
+
+int neap_spawn(neap_rt *rt, neap_task_fn fn, void *arg,
+               const neap_spawn_options *options, neap_task **out) {
+  struct neap_task *task;
+  bool shared = options != NULL && options->shared_stack;
+  int err = neap__sched_spawn(rt, fn, arg, !shared, &task);
+  if (err < 0)
+    return err;
+  if (out != NULL) {
+    neap__task_ref(task);
+    *out = task;
+  }
+  return 0;
+}
+
+void neap_task_unref(neap_task *task) {
+  if (task != NULL)
+    neap__task_unref(&task->rt->mem, task);
+}
+
+neap_task *neap_current(neap_rt *rt) {
+  return rt->sched.current;
+}
+
+uint64_t neap_task_id(const neap_task *task) {
+  return task->id;
+}
+
+int neap_join(neap_task *task, int *result) {
+  int err = neap__scope_join(task, NEAP_FOREVER);
+  if (err == 0 && result != NULL)
+    *result = task->result;
+  return err;
+}
+
+int neap_yield(neap_rt *rt) {
+  int err = neap__op_check(rt);
+  if (err < 0)
+    return neap__op_sleep(rt, 0);
+  neap__sched_yield(rt);
+  return 0;
+}
+
+int neap_sleep(neap_rt *rt, uint64_t ns) {
+  return neap__op_sleep(rt, neap__timer_after(ns));
+}
+
+int neap_sleep_until(neap_rt *rt, uint64_t due_ns) {
+  return neap__op_sleep(rt, due_ns);
+}
+
+void neap_info(neap_rt *rt, neap_figures *out) {
+  memset(out, 0, sizeof *out);
+  out->tasks = (uint64_t)rt->sched.ntasks + 1;
+  out->spawned = rt->sched.spawned;
+  out->switches = rt->sched.switches;
+  out->turns = rt->sched.turns;
+  out->polls = rt->driver.polls;
+  out->slots = rt->stacks.nshared;
+  out->private_slots = rt->stacks.nprivate;
+  out->copies = rt->stacks.copies;
+  out->bytes_saved = rt->stacks.bytes_saved;
+  out->memory = rt->mem.used;
+  uint64_t age = uv_hrtime() - rt->driver.began_ns;
+  if (age > 0)
+    out->busy = 1.0 - (double)rt->driver.idle_ns / (double)age;
+  if (rt->io != NULL)
+    rt->io_info(rt, out);
+}

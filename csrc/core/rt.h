@@ -1,0 +1,60 @@
+/*
+ * rt.h: a runtime is its modules' parts, in rank order. Each part is the
+ * module's that it is named after; this header only composes them.
+ */
+#ifndef NEAP_CORE_RT_H
+#define NEAP_CORE_RT_H
+
+#include "core/driver.h"
+#include "core/mem.h"
+#include "core/op.h"
+#include "core/post.h"
+#include "core/sched.h"
+#include "core/sigint.h"
+#include "core/stack.h"
+#include "core/timer.h"
+#include "include/neap.h"
+
+#include <uv.h>
+
+struct neap_io;
+
+struct neap_rt {
+  struct neap_mem mem;
+  struct neap_stacks stacks;
+  struct neap_sched sched;
+  struct neap_timers timers;
+  struct neap_posts posts;
+  struct neap_sigint sigint;
+  struct neap_driver driver;
+
+  uv_loop_t *loop;
+  bool owns_loop;
+  uint32_t uv_handles; /* of ours that are not closed yet */
+
+  /* The end. */
+  bool closing;             /* waits return NEAP_CLOSING */
+  bool closed;              /* only the memory is left */
+  struct neap_task *closer; /* on whose stack it ends */
+  uint32_t spared_external; /* waits of main and the closer: not waited for */
+  uint32_t late;            /* ops whose waker must still come */
+
+  /* The I/O layer's part, made at its first use; how it is ended. */
+  struct neap_io *io;
+  void (*io_close)(struct neap_rt *rt); /* starts closing every handle */
+  void (*io_free)(struct neap_rt *rt);  /* after the last one has closed */
+  void (*io_info)(struct neap_rt *rt, neap_figures *out);
+
+  /* Given by a binding. on_stubborn: make the running task end, it swallows
+     the runtime's end; on_dropped: it could not be ended. */
+  void *binding;
+  void (*on_stubborn)(struct neap_task *task, void *ud);
+  void (*on_dropped)(struct neap_task *task, void *ud);
+  void *on_stubborn_ud;
+};
+
+/* Ends everything but the memory: tasks, handles, loop. Later calls do
+   nothing. From any stack; see neap_free. */
+void neap__rt_close(struct neap_rt *rt);
+
+#endif

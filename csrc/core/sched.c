@@ -1,0 +1,323 @@
+/* sched.c: the ready queue, turns and switches; the idea is in sched.h. */
+#include "core/sched.h"
+
+#include "core/rt.h"
+#include "core/switch.h"
+
+#include <uv.h>
+
+#include <assert.h>
+
+/* The clock is looked at once in so many resumes: a look costs 22 ns, a
+   resume 45. */
+#define RESUMES_PER_LOOK 16
+
+/* Calls that a task may complete without waiting per resume. */
+#ifdef NEAP_HOSTILE
+#define BUDGET 1
+#else
+#define BUDGET 128
+#endif
+
+/* The C++ runtime's per-thread exception state, when there is a C++ runtime
+   in the process: Lua may be built as C++, hosts are. */
+__attribute__((weak)) struct neap_exceptions *
+__cxa_get_globals(void); /* NOLINT(bugprone-reserved-identifier): the ABI's */
+
+/* Puts `theirs` in place and what was in place into `ours`. */
+static void swap_exceptions(struct neap_exceptions *ours,
+                            const struct neap_exceptions *theirs) {
+  if (__cxa_get_globals == NULL)
+    return;
+  struct neap_exceptions *globals = __cxa_get_globals();
+  ours->caught = globals->caught;
+  ours->uncaught = globals->uncaught;
+  globals->caught = theirs->caught;
+  globals->uncaught = theirs->uncaught;
+}
+
+int neap__sched_init(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  neap__list_init(&sched->tasks);
+  struct neap_task *task = neap__task_new(&rt->mem);
+  if (task == NULL)
+    return UV_ENOMEM;
+  task->rt = rt;
+  task->is_main = true;
+  task->state = NEAP_TASK_RUNNING;
+  task->id = ++sched->next_id;
+  task->born_ns = task->since_ns = uv_hrtime();
+  neap__list_push(&sched->tasks, &task->all);
+  sched->main = sched->current = task;
+  sched->budget = BUDGET;
+  sched->left = &sched->driver_sanitize;
+#ifdef NEAP_HOSTILE
+  sched->seed = 1;
+#endif
+  return 0;
+}
+
+void neap__sched_deinit(struct neap_rt *rt) {
+  if (rt->sched.main == NULL)
+    return;
+  neap__list_remove(&rt->sched.main->all);
+  neap__task_unref(&rt->mem, rt->sched.main);
+}
+
+/* The first frame of every task. Runs on the task's own stack. */
+static void first_entry(void *arg) {
+  struct neap_task *task = arg;
+  struct neap_rt *rt = task->rt;
+  struct neap_sched *sched = &rt->sched;
+  neap__sanitize_arrive(&task->frames.slot->sanitize, sched->left, true);
+  task->result = task->entry(rt, task->arg);
+  task->state = NEAP_TASK_ENDED;
+  sched->on_end(task);
+  sched->left = &task->frames.slot->sanitize;
+  neap__sanitize_leave(sched->left, &sched->driver_sanitize, true);
+  neap__switch(&task->frames.sp, sched->driver_sp);
+  assert(!"an ended task was resumed");
+}
+
+int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
+                      bool is_private, struct neap_task **out) {
+  struct neap_sched *sched = &rt->sched;
+  struct neap_task *task = neap__task_new(&rt->mem);
+  if (task == NULL)
+    return UV_ENOMEM;
+  int err = neap__stack_reserve(&rt->stacks, &task->frames, is_private);
+  if (err < 0) {
+    neap__task_unref(&rt->mem, task);
+    return err;
+  }
+  task->rt = rt;
+  task->entry = entry;
+  task->arg = arg;
+  task->is_private = is_private;
+  task->interrupt = rt->closing ? NEAP_CLOSING : 0;
+  task->id = ++sched->next_id;
+  task->born_ns = sched->now_ns;
+  neap__list_push(&sched->tasks, &task->all);
+  sched->ntasks++;
+  sched->spawned++;
+  task->state = NEAP_TASK_WAITING;
+  neap__sched_ready(task);
+  *out = task;
+  return 0;
+}
+
+static uint32_t shuffle(struct neap_sched *sched) {
+  sched->seed = sched->seed * 1664525u + 1013904223u;
+  return sched->seed >> 16;
+}
+
+void neap__sched_ready(struct neap_task *task) {
+  struct neap_sched *sched = &task->rt->sched;
+  assert(task->state == NEAP_TASK_WAITING || task->state == NEAP_TASK_RUNNING);
+  task->state = NEAP_TASK_READY;
+  task->since_ns = sched->now_ns;
+  task->next = NULL;
+  if (sched->head == NULL) {
+    sched->head = sched->tail = task;
+  } else if (sched->seed != 0 && shuffle(sched) % 2 == 0) {
+    task->next = sched->head;
+    sched->head = task;
+  } else {
+    sched->tail->next = task;
+    sched->tail = task;
+  }
+  sched->nready++;
+}
+
+static struct neap_task *pop_ready(struct neap_sched *sched) {
+  struct neap_task *task = sched->head;
+  sched->head = task->next;
+  if (sched->head == NULL)
+    sched->tail = NULL;
+  sched->nready--;
+  return task;
+}
+
+static void switch_to(struct neap_sched *sched, struct neap_task *task) {
+  struct neap_sanitize *sanitize = &task->frames.slot->sanitize;
+  sched->current = task;
+  swap_exceptions(&sched->driver_exceptions, &task->exceptions);
+  sched->left = &sched->driver_sanitize;
+  neap__sanitize_leave(&sched->driver_sanitize, sanitize, false);
+  neap__switch(&sched->driver_sp, task->frames.sp);
+  neap__sanitize_arrive(&sched->driver_sanitize, sched->left, false);
+  swap_exceptions(&task->exceptions, &sched->driver_exceptions);
+  sched->current = NULL;
+}
+
+/* A task has come to its end and is back on the driver's stack. */
+static void bury(struct neap_rt *rt, struct neap_task *task) {
+  neap__stack_leave(&rt->stacks, &task->frames);
+  neap__list_remove(&task->all);
+  rt->sched.ntasks--;
+  neap__task_unref(&rt->mem, task);
+}
+
+/* Whose frames stand in the way of task. */
+static struct neap_task *holder_of_slot(const struct neap_task *task) {
+  struct neap_slot *slot = task->frames.slot;
+  if (slot == NULL || slot->holder == NULL)
+    return NULL;
+  return NEAP_LIST_ENTRY(slot->holder, struct neap_task, frames);
+}
+
+/*
+ * There was no memory to save somebody's frames, so this task can't run. It
+ * tries again in the next turn; when a whole turn could run nobody, the one
+ * who stands in the way has its wait ended with UV_ENOMEM: it can run, where
+ * it is, and so unwinds and makes room.
+ */
+static void no_room(struct neap_sched *sched, struct neap_task *task) {
+  struct neap_task *holder = holder_of_slot(task);
+  task->state = NEAP_TASK_WAITING;
+  neap__sched_ready(task);
+  if (sched->starved && holder != NULL && holder->op != NULL)
+    sched->on_no_memory(holder);
+  sched->starved = true;
+}
+
+static void resume(struct neap_rt *rt, struct neap_task *task) {
+  struct neap_sched *sched = &rt->sched;
+  if (neap__stack_enter(&rt->stacks, &task->frames) < 0) {
+    no_room(sched, task);
+    return;
+  }
+  sched->starved = false;
+  if (task->frames.sp == NULL)
+    task->frames.sp =
+        neap__switch_init(task->frames.slot->top, first_entry, task);
+  task->state = NEAP_TASK_RUNNING;
+  task->switches++;
+  sched->switches++;
+  sched->budget = BUDGET;
+  switch_to(sched, task);
+  while (sched->hop != NULL) {
+    void (*hop)(struct neap_rt *) = sched->hop;
+    sched->hop = NULL;
+    hop(rt);
+    /* Cannot fail: whoever holds the slot by now has been forgotten. */
+    int err = neap__stack_enter(&rt->stacks, &task->frames);
+    assert(err == 0);
+    (void)err;
+    switch_to(sched, task);
+  }
+  if (task->state == NEAP_TASK_ENDED)
+    bury(rt, task);
+#ifdef NEAP_HOSTILE
+  else
+    neap__stack_evict(&rt->stacks, &task->frames);
+#endif
+}
+
+/* The end of a turn is told once, when the next one begins at the latest. */
+static void end_turn(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  if (!sched->turn_open)
+    return;
+  sched->turn_open = false;
+  if (sched->on_turn_end != NULL)
+    sched->on_turn_end(rt, sched->on_turn_end_ud);
+}
+
+static bool poll_is_due(struct neap_sched *sched) {
+  if (++sched->resumes < RESUMES_PER_LOOK)
+    return false;
+  sched->resumes = 0;
+  sched->now_ns = uv_hrtime();
+  return sched->now_ns - sched->polled_ns >= NEAP_POLL_NS;
+}
+
+enum neap_turn neap__sched_turn(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  assert(sched->current == NULL);
+  if (sched->turn_left == 0) {
+    end_turn(rt);
+    sched->turn_left = sched->nready;
+    sched->turns++;
+  }
+  sched->turn_open = sched->turn_left > 0;
+  while (sched->turn_left > 0) {
+    struct neap_task *task = pop_ready(sched);
+    sched->turn_left--;
+    if (task->is_main)
+      return NEAP_TURN_MAIN;
+    resume(rt, task);
+    if (poll_is_due(sched) && sched->turn_left > 0)
+      return NEAP_TURN_POLL;
+  }
+  end_turn(rt);
+  return NEAP_TURN_DONE;
+}
+
+/* Leaves a task's stack for the driver's and comes back some time. */
+static void to_driver(struct neap_sched *sched, struct neap_task *task) {
+  sched->left = &task->frames.slot->sanitize;
+  neap__sanitize_leave(sched->left, &sched->driver_sanitize, false);
+  neap__switch(&task->frames.sp, sched->driver_sp);
+  neap__sanitize_arrive(&task->frames.slot->sanitize, sched->left, false);
+}
+
+void neap__sched_suspend(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  struct neap_task *task = sched->current;
+  assert(task != NULL);
+  if (!task->is_main) {
+    to_driver(sched, task);
+    return;
+  }
+  sched->current = NULL;
+  sched->drive(rt);
+  sched->current = task;
+  task->state = NEAP_TASK_RUNNING;
+  task->switches++;
+  sched->budget = BUDGET;
+}
+
+void neap__sched_yield(struct neap_rt *rt) {
+  neap__sched_ready(rt->sched.current);
+  neap__sched_suspend(rt);
+}
+
+void neap__sched_spend(struct neap_rt *rt) {
+  if (--rt->sched.budget >= 0)
+    return;
+  neap__sched_yield(rt);
+}
+
+void neap__sched_on_driver(struct neap_rt *rt, void (*fn)(struct neap_rt *rt)) {
+  struct neap_sched *sched = &rt->sched;
+  struct neap_task *task = sched->current;
+  if (task != NULL && !task->is_main) {
+    sched->hop = fn;
+    to_driver(sched, task);
+    return;
+  }
+  sched->current = NULL;
+  fn(rt);
+  sched->current = task;
+}
+
+_Noreturn void neap__sched_drop(struct neap_rt *rt) {
+  struct neap_task *task = rt->sched.current;
+  task->state = NEAP_TASK_WAITING;
+  for (;;)
+    to_driver(&rt->sched, task);
+}
+
+void neap__sched_forget(struct neap_task *task) {
+  struct neap_rt *rt = task->rt;
+  struct neap_frames *frames = &task->frames;
+  if (frames->saved != NULL) {
+    neap__mem_free(&rt->mem, frames->saved, frames->saved_size);
+    frames->saved = NULL;
+    frames->slot->bound--;
+    frames->slot = NULL;
+  }
+  task->state = NEAP_TASK_ENDED;
+  bury(rt, task);
+}

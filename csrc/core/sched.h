@@ -1,0 +1,104 @@
+/*
+ * sched.h: who runs next. One FIFO ready queue; a turn runs every task that
+ * was ready at its start once. The driver (the main C stack) runs turns; a
+ * task that suspends goes back to the driver, which resumes the next one. The
+ * main script is a task as well, whose stack is the driver's: its turn has
+ * come when the driver returns to it.
+ */
+#ifndef NEAP_CORE_SCHED_H
+#define NEAP_CORE_SCHED_H
+
+#include "core/task.h"
+
+struct neap_sched {
+  struct neap_task *head, *tail; /* the ready queue */
+  uint32_t nready;
+  uint32_t turn_left; /* how many of them this turn still runs */
+  bool turn_open;     /* a turn has begun and its end was not yet told */
+
+  /* Whose C stack is running; NULL: the driver itself, where nobody waits. */
+  struct neap_task *current;
+  struct neap_task *main;
+  void *driver_sp;
+  struct neap_sanitize driver_sanitize;
+  struct neap_sanitize *left; /* whose stack was left by the last switch */
+  struct neap_exceptions driver_exceptions;
+
+  int32_t budget;  /* calls the current task may still complete at once */
+  uint64_t now_ns; /* when this turn (or its part since a poll) began */
+  uint64_t polled_ns;
+  uint32_t resumes;  /* since the clock was last looked at */
+  uint32_t external; /* waits that something outside the runtime ends */
+
+  struct neap_list tasks; /* every live task, main first */
+  uint32_t ntasks;        /* of them, without main */
+  uint64_t next_id;
+  uint64_t spawned, switches, turns;
+  uint32_t seed; /* hostile build: state of the shuffle; 0: none */
+  bool starved;  /* frames could not be saved in this turn */
+
+  /* Upward: given by the modules that rank below, or by the binding. */
+  void (*drive)(struct neap_rt *rt);            /* until it is main's turn */
+  void (*on_end)(struct neap_task *task);       /* joins, scopes */
+  void (*on_no_memory)(struct neap_task *task); /* its frames can't be saved */
+  void (*on_turn_end)(struct neap_rt *rt, void *ud); /* or NULL */
+  void *on_turn_end_ud;
+
+  void (*hop)(struct neap_rt *rt); /* what the driver is to run for a task */
+};
+
+enum neap_turn {
+  NEAP_TURN_DONE, /* all that were ready at its start have run */
+  NEAP_TURN_POLL, /* not finished, but the loop wants to be polled */
+  NEAP_TURN_MAIN  /* main is next: the driver returns to it */
+};
+
+/* How long tasks may run before libuv is polled. */
+#define NEAP_POLL_NS ((uint64_t)50 * 1000)
+
+/* Makes the main task; returns 0 or UV_ENOMEM. */
+int neap__sched_init(struct neap_rt *rt);
+void neap__sched_deinit(struct neap_rt *rt);
+
+/*
+ * A new task that runs entry(rt, arg) in a turn to come. Does not wait.
+ * Returns 0, or UV_ENOMEM with nothing made. *out is borrowed: it is valid
+ * until the task has ended, or for as long as a share of it is held.
+ */
+int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
+                      bool is_private, struct neap_task **out);
+
+/* Runs tasks: the rest of a turn that was interrupted, or a new turn. On the
+   driver's stack only. */
+enum neap_turn neap__sched_turn(struct neap_rt *rt);
+
+/* Waits until somebody calls neap__sched_ready on the current task; that is
+   op.c's business alone. */
+void neap__sched_suspend(struct neap_rt *rt);
+
+/* Puts a waiting task behind the ready ones. */
+void neap__sched_ready(struct neap_task *task);
+
+/* Waits for the other ready tasks to run. Not cancellable. */
+void neap__sched_yield(struct neap_rt *rt);
+
+/*
+ * Spends from the current task's budget of calls that complete at once, and
+ * yields when it is used up, so that a loop of them can't hold the others up.
+ * Waits. To be called at the start of a call, before anything is taken; not
+ * cancellable.
+ */
+void neap__sched_spend(struct neap_rt *rt);
+
+/* Runs fn on the driver's stack, from whichever stack this is. */
+void neap__sched_on_driver(struct neap_rt *rt, void (*fn)(struct neap_rt *rt));
+
+/* The current task is not gone on with any more: it stays as it is until the
+   runtime is freed. Does not return. */
+_Noreturn void neap__sched_drop(struct neap_rt *rt);
+
+/* Forgets a suspended task that will not be gone on with: its frames go, its
+   end is not told. */
+void neap__sched_forget(struct neap_task *task);
+
+#endif

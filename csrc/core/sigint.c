@@ -1,0 +1,77 @@
+/* sigint.c: standing in front of a SIGINT handler; why: sigint.h. */
+#include "core/sigint.h"
+
+#include "core/post.h"
+#include "core/rt.h"
+
+#include <ucontext.h>
+#include <unistd.h>
+
+/* The runtime that watches on this thread: a signal handler has no other way
+   to find it. The only thread-local of the core. initial-exec: the handler
+   must not allocate, which the default model may (ELF TLS, "dynamic"). */
+static _Thread_local struct neap_rt *volatile watching
+    __attribute__((tls_model("initial-exec")));
+
+static void call_old(const struct sigaction *old, int signum, siginfo_t *info,
+                     void *context) {
+  if ((old->sa_flags & SA_SIGINFO) != 0)
+    old->sa_sigaction(signum, info, context);
+  else
+    old->sa_handler(signum);
+}
+
+static void on_sigint(int signum, siginfo_t *info, void *context) {
+  struct neap_rt *rt = watching;
+  if (rt == NULL) {
+    /* The wrong thread: it blocks the signal from here on, and the process
+       gets it once more, for another thread. */
+    sigaddset(&((ucontext_t *)context)->uc_sigmask, signum);
+    kill(getpid(), signum);
+    return;
+  }
+  call_old(&rt->sigint.old, signum, info, context);
+  rt->sigint.pending = 1;
+  neap__post_poke(rt);
+}
+
+static bool is_function(const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) != 0 ||
+         (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static bool is_ours(const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) != 0 &&
+         action->sa_sigaction == on_sigint;
+}
+
+void neap__sigint_watch(struct neap_rt *rt) {
+  struct sigaction now;
+  if (watching != NULL && watching != rt)
+    return; /* another runtime's main drives this one: it has the signal */
+  if (sigaction(SIGINT, NULL, &now) != 0 || !is_function(&now) || is_ours(&now))
+    return;
+  rt->sigint.old = now;
+  struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
+  action.sa_sigaction = on_sigint;
+  action.sa_mask = now.sa_mask;
+  watching = rt;
+  rt->sigint.installed = sigaction(SIGINT, &action, NULL) == 0;
+}
+
+void neap__sigint_unwatch(struct neap_rt *rt) {
+  struct sigaction now;
+  if (!rt->sigint.installed)
+    return;
+  rt->sigint.installed = false;
+  if (sigaction(SIGINT, NULL, &now) == 0 && is_ours(&now))
+    sigaction(SIGINT, &rt->sigint.old, NULL);
+  watching = NULL;
+}
+
+bool neap__sigint_take(struct neap_rt *rt) {
+  if (rt->sigint.pending == 0)
+    return false;
+  rt->sigint.pending = 0;
+  return true;
+}

@@ -1,0 +1,31 @@
+/*
+ * sigint.h: Ctrl-C while the main script waits. libuv retries a poll that a
+ * signal interrupts, so a handler that only sets a hook, as lua.c's does,
+ * would show when the wait is over. While main waits, our handler stands in
+ * front of one that is a function: it calls that one, then wakes the loop.
+ */
+#ifndef NEAP_CORE_SIGINT_H
+#define NEAP_CORE_SIGINT_H
+
+#include "core/task.h"
+
+#include <signal.h>
+
+struct neap_sigint {
+  struct sigaction old; /* whom our handler stands in front of */
+  bool installed;
+  volatile sig_atomic_t pending; /* it came while main waits */
+};
+
+/* Main is about to wait in a poll: puts our handler in front, if SIGINT has a
+   handler function that isn't ours. */
+void neap__sigint_watch(struct neap_rt *rt);
+
+/* Takes our handler away again, if it is still there. */
+void neap__sigint_unwatch(struct neap_rt *rt);
+
+/* Whether a SIGINT came since the last call. One that came while main ran Lua
+   code may have been heard already: a binding takes it before main waits. */
+bool neap__sigint_take(struct neap_rt *rt);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * stack.h: stack slots. A slot is a full-size stack with a guard page that
+ * many tasks share: one has its frames there, those of the others wait on the
+ * heap as blocks of exactly the size they use, and go back to the same
+ * addresses before their task runs. A task whose slot nobody else has used
+ * meanwhile pays no copy.
+ *
+ * Invariant: nothing here runs on the slot it copies; all of it runs on the
+ * driver's stack.
+ */
+#ifndef NEAP_CORE_STACK_H
+#define NEAP_CORE_STACK_H
+
+#include "core/list.h"
+#include "core/mem.h"
+#include "core/sanitize.h"
+
+#include <stdint.h>
+
+struct neap_slot {
+  struct neap_list order;     /* shared slots: least recently taken first */
+  struct neap_frames *holder; /* whose frames are here, or NULL */
+  char *base, *top;           /* usable bytes; the guard page is below base */
+  uint32_t bound;             /* tasks that have this slot for life */
+  bool is_private;
+  struct neap_sanitize sanitize;
+};
+
+/* A task's frames, wherever they are. Part of the task. */
+struct neap_frames {
+  struct neap_slot *slot; /* NULL before the first run and after the last */
+  void *sp;               /* lowest live address while suspended */
+  void *saved;            /* a copy of [sp, slot->top), or NULL: not needed */
+  size_t saved_size;
+};
+
+struct neap_stacks {
+  struct neap_mem *mem;
+  struct neap_list shared; /* of struct neap_slot */
+  struct neap_list spare;  /* private slots without a task, to be used again */
+  size_t size;             /* of a stack, without its guard page */
+  size_t page;
+  uint32_t nshared, nspare, nprivate;
+  uint32_t max_shared;
+  bool all_private;
+
+  /* For neap.info. */
+  uint64_t copies, bytes_saved;
+};
+
+/* stack_size 0: 1 MiB. Does not allocate. */
+void neap__stack_init(struct neap_stacks *stacks, struct neap_mem *mem,
+                      size_t stack_size, bool all_private);
+
+/* Unmaps every slot that no task is bound to. A slot that is still bound (the
+   one on which lua_close was called) stays mapped until the process ends. */
+void neap__stack_deinit(struct neap_stacks *stacks);
+
+/*
+ * Makes sure that a task can be bound later: at least one shared slot is
+ * there, or, with is_private, binds a slot of its own now. Returns 0 or
+ * UV_ENOMEM.
+ */
+int neap__stack_reserve(struct neap_stacks *stacks, struct neap_frames *frames,
+                        bool is_private);
+
+/*
+ * Makes the frames' slot theirs: chooses one on the first call, saves the
+ * frames of whom it belonged to last, copies these back. Returns 0, or
+ * UV_ENOMEM with no frames moved: the holder's could not be saved.
+ */
+int neap__stack_enter(struct neap_stacks *stacks, struct neap_frames *frames);
+
+/* The frames have ended: gives their slot up. */
+void neap__stack_leave(struct neap_stacks *stacks, struct neap_frames *frames);
+
+/* Hostile build: saves the frames at once and poisons where they were. */
+void neap__stack_evict(struct neap_stacks *stacks, struct neap_frames *frames);
+
+/* Bytes of frames that are live while suspended. */
+size_t neap__stack_used(const struct neap_frames *frames);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * task.h: a task, the unit that waits: a stack of C frames, an entry function
+ * and the few words that every other module keeps about it. One exists per
+ * waiting task, so its size is held.
+ */
+#ifndef NEAP_CORE_TASK_H
+#define NEAP_CORE_TASK_H
+
+#include "core/list.h"
+#include "core/mem.h"
+#include "core/stack.h"
+#include "include/neap.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+struct neap_op;
+
+enum neap_task_state {
+  NEAP_TASK_READY,
+  NEAP_TASK_RUNNING,
+  NEAP_TASK_WAITING,
+  NEAP_TASK_ENDED
+};
+
+/* The C++ runtime's exception state of one stack (Itanium C++ ABI, level II,
+   2.2.2 "Caught Exception Stack"): what __cxa_get_globals points to. */
+struct neap_exceptions {
+  void *caught;
+  unsigned int uncaught;
+};
+
+struct neap_task {
+  /* Written at every switch. */
+  struct neap_task *next; /* in the ready queue */
+  struct neap_frames frames;
+  struct neap_op *op; /* what it waits for, or NULL */
+  uint8_t state;      /* enum neap_task_state */
+  bool is_main;       /* on the driver's stack: no frames of its own */
+  bool is_private;    /* wants a slot of its own */
+  bool is_detached;
+  uint32_t switches; /* times it was resumed */
+  uint64_t since_ns; /* when its state last changed, to the turn */
+  struct neap_exceptions exceptions;
+
+  /* Cancellation: what its waits return at once, or 0; how often it went on
+     all the same. */
+  int interrupt;
+  uint32_t swallowed;
+
+  /* Set once. */
+  struct neap_rt *rt;
+  neap_task_fn entry;
+  void *arg;
+  uint64_t id;
+  uint64_t born_ns;
+
+  uint32_t refs;            /* the runtime's until it has ended, handles' */
+  int result;               /* what entry returned */
+  struct neap_list all;     /* in the list of live tasks */
+  struct neap_list joiners; /* ops that wait for its end */
+};
+
+static_assert(sizeof(struct neap_task) <= 240, "a million of these");
+
+/* A task that is not yet known to any queue, or NULL. refs is 1. */
+struct neap_task *neap__task_new(struct neap_mem *mem);
+
+void neap__task_ref(struct neap_task *task);
+
+/* Frees it with the last share. */
+void neap__task_unref(struct neap_mem *mem, struct neap_task *task);
+
+/* "ready", "running", "waiting" or "ended"; for dumps. */
+const char *neap__task_state_name(const struct neap_task *task);
+
+#endif
