@@ -58,8 +58,14 @@ static void drive(struct neap_rt *rt) {
   }
 }
 
+/* task's frames stand in somebody's way and can't be saved. */
+static void on_no_memory(struct neap_task *task) {
+  neap__op_interrupt(task->op, UV_ENOMEM);
+}
+
 void neap__driver_init(struct neap_rt *rt) {
   rt->sched.drive = drive;
+  rt->sched.on_no_memory = on_no_memory;
   rt->driver.began_ns = uv_hrtime();
   neap__list_init(&rt->driver.idle);
 }

@@ -8,6 +8,12 @@
 
 #include "test.h"
 
+/* For tests about order: without the hostile build's shuffle. */
+static neap_rt *in_order(neap_rt *rt) {
+  rt->sched.seed = 0;
+  return rt;
+}
+
 static neap_rt *open_rt(bool private_stacks) {
   neap_options options = {.size = sizeof options,
                           .private_stacks = private_stacks};
@@ -120,8 +126,7 @@ static int note_twice(neap_rt *rt, void *arg) {
 }
 
 static void the_ready_queue_is_first_come_first_served(void) {
-  neap_rt *rt = open_rt(false);
-  rt->sched.seed = 0; /* about order: no shuffle */
+  neap_rt *rt = in_order(open_rt(false));
   order[0] = '\0';
   spawn_shared(rt, note_twice, (void *)"a");
   spawn_shared(rt, note_twice, (void *)"b");
@@ -143,7 +148,7 @@ static int sleep_and_note(neap_rt *rt, void *arg) {
 }
 
 static void sleepers_wake_in_order_and_never_early(void) {
-  neap_rt *rt = open_rt(false);
+  neap_rt *rt = in_order(open_rt(false));
   order[0] = '\0';
   const char *names[] = {"5", "1", "4", "2", "3", "0"};
   for (int i = 0; i < 6; i++)
@@ -167,7 +172,7 @@ static int wait_in_queue(neap_rt *rt, void *arg) {
 }
 
 static void waiters_are_woken_in_order_and_leave_when_called_off(void) {
-  neap_rt *rt = open_rt(false);
+  neap_rt *rt = in_order(open_rt(false));
   struct meeting m = {.n = 0};
   neap__list_init(&m.queue);
   for (int i = 0; i < 3; i++)
@@ -368,6 +373,7 @@ static void every_task_is_unwound_at_the_end(void) {
 static int never_ends(neap_rt *rt, void *arg) {
   for (;;)
     *(int *)arg += neap_sleep(rt, 1000000) == NEAP_CLOSING;
+  return 0;
 }
 
 static void a_task_that_will_not_end_is_dropped(void) {
