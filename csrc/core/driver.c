@@ -9,7 +9,9 @@
 static void poll(struct neap_rt *rt, uv_run_mode mode) {
   struct neap_sched *sched = &rt->sched;
   uint64_t before = uv_hrtime();
+  rt->blocking = mode == UV_RUN_ONCE;
   uv_run(rt->loop, mode);
+  rt->blocking = false;
   neap__timer_fire_due(rt);
   sched->now_ns = sched->polled_ns = uv_hrtime();
   sched->resumes = 0;

@@ -51,6 +51,10 @@ static void finish(struct neap_op *op, int status) {
   neap__timer_stop(op->rt, &op->timer);
   if (op->task != NULL)
     neap__sched_ready(op->task);
+  /* libuv runs due timers and pending callbacks before it polls: one that
+     wakes somebody must not let the poll block. */
+  if (op->rt->blocking)
+    uv_stop(op->rt->loop);
 }
 
 bool neap__op_wake(struct neap_op *op, int status) {
@@ -100,6 +104,7 @@ static void interrupt_at_once(struct neap_op *op, struct neap_task *task) {
       rt->on_stubborn(task, rt->on_stubborn_ud);
     if (task->swallowed > 2 * STUBBORN) {
       neap__op_interrupt(op, task->interrupt);
+      neap__op_unref(op); /* nobody comes back to do it */
       neap__sched_drop(rt);
     }
   }

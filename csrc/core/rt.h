@@ -30,6 +30,7 @@ struct neap_rt {
 
   uv_loop_t *loop;
   bool owns_loop;
+  bool blocking;       /* in a poll that may block: a wake must end it */
   uint32_t uv_handles; /* of ours that are not closed yet */
 
   /* The end. */

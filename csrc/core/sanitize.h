@@ -24,6 +24,12 @@
 #endif
 #endif
 
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#define NEAP_VALGRIND 1
+#endif
+#endif
+
 #ifdef NEAP_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif

@@ -138,9 +138,11 @@ static void the_ready_queue_is_first_come_first_served(void) {
   neap_free(rt);
 }
 
+static uint64_t sleep_base;
+
 static int sleep_and_note(neap_rt *rt, void *arg) {
   const char *text = arg;
-  uint64_t due = uv_hrtime() + (uint64_t)(text[0] - '0') * 2000000;
+  uint64_t due = sleep_base + (uint64_t)(text[0] - '0') * 2000000;
   CHECK(neap_sleep_until(rt, due) == 0);
   CHECK(uv_hrtime() >= due);
   strcat(order, text);
@@ -150,6 +152,7 @@ static int sleep_and_note(neap_rt *rt, void *arg) {
 static void sleepers_wake_in_order_and_never_early(void) {
   neap_rt *rt = in_order(open_rt(false));
   order[0] = '\0';
+  sleep_base = uv_hrtime() + 5000000;
   const char *names[] = {"5", "1", "4", "2", "3", "0"};
   for (int i = 0; i < 6; i++)
     spawn_shared(rt, sleep_and_note, (void *)names[i]);
@@ -221,7 +224,7 @@ static void wake_from_thread(void *arg) {
 }
 
 static void another_thread_may_wake(void) {
-  neap_rt *rt = open_rt(false);
+  neap_rt *rt = in_order(open_rt(false));
   neap_wait *wait = NULL;
   neap_task *task;
   neap_spawn_options shared = {.size = sizeof shared, .shared_stack = true};
