@@ -30,6 +30,13 @@ static bool is_deadlock(const struct neap_rt *rt) {
   return rt->sched.nready == 0 && rt->sched.external == 0;
 }
 
+/* neap__driver_exit has been called, and everybody else has ended or had the
+   time they were given. */
+static bool exit_is_due(const struct neap_rt *rt) {
+  uint32_t waiting = rt->driver.exit_from_task ? 1 : 0;
+  return rt->sched.ntasks <= waiting || uv_hrtime() >= rt->driver.exit_ns;
+}
+
 /* The one wait in which what happens to the whole program shows. */
 static void interrupt_main(struct neap_rt *rt, int status) {
   struct neap_op *op = rt->sched.main->op;
@@ -48,6 +55,8 @@ static void drive(struct neap_rt *rt) {
       neap__waitq_wake_all(&rt->driver.idle, 0);
     if (neap__sigint_take(rt))
       interrupt_main(rt, NEAP_INTERRUPTED);
+    if (rt->driver.exits && exit_is_due(rt))
+      rt->on_exit(rt, rt->binding);
     if (is_deadlock(rt))
       interrupt_main(rt, NEAP_EDEADLK);
     if (sched->nready == 0) {
@@ -70,6 +79,25 @@ void neap__driver_init(struct neap_rt *rt) {
   rt->sched.on_no_memory = on_no_memory;
   rt->driver.began_ns = uv_hrtime();
   neap__list_init(&rt->driver.idle);
+}
+
+int neap__driver_exit(struct neap_rt *rt, uint64_t grace_ns) {
+  struct neap_op *op;
+  int err = neap__op_new(rt, "exit", 0, &op);
+  if (err < 0)
+    return err;
+  rt->driver.exit_ns = neap__timer_after(grace_ns);
+  err = neap__op_limit(op, rt->driver.exit_ns); /* so that the poll ends */
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  rt->driver.exits = true;
+  rt->driver.exit_from_task = !rt->sched.current->is_main;
+  err = neap__op_await(op);
+  if (err == UV_ETIMEDOUT && rt->sched.current->is_main)
+    rt->on_exit(rt, rt->binding); /* main was ready before the driver looked */
+  return err == UV_ETIMEDOUT ? neap__driver_exit(rt, 0) : err;
 }
 
 int neap_run(neap_rt *rt) {
@@ -113,7 +141,7 @@ static void forget_rest(struct neap_rt *rt) {
     if (spared(rt, task))
       continue;
     if (rt->on_dropped != NULL)
-      rt->on_dropped(task, rt->on_stubborn_ud);
+      rt->on_dropped(task, rt->binding);
     neap__sched_forget(task);
   }
 }

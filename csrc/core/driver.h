@@ -13,9 +13,19 @@ struct neap_driver {
   uint64_t idle_ns;      /* spent in polls that could block */
   uint64_t began_ns;     /* when the runtime was made */
   struct neap_list idle; /* who waits for all tasks to end */
+  bool exits;            /* neap__driver_exit has been called */
+  bool exit_from_task;
+  uint64_t exit_ns; /* when it is carried out at the latest */
 };
 
 void neap__driver_init(struct neap_rt *rt);
+
+/*
+ * Has rt->on_exit called on the driver's stack when all other tasks have ended,
+ * or after grace_ns. Waits, and comes back only when the wait is ended from
+ * outside (NEAP_CLOSING when on_exit closes the runtime), or with UV_ENOMEM.
+ */
+int neap__driver_exit(struct neap_rt *rt, uint64_t grace_ns);
 
 /* Unwinds every task and runs the loop until no request is left that could
    touch the runtime. On the driver's stack. */

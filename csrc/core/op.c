@@ -6,10 +6,6 @@
 
 #include <assert.h>
 
-/* A task that swallows the runtime's end this often first gets the binding's
-   help to end, then, as often again, is given up. */
-#define STUBBORN 100
-
 int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
                  struct neap_op **out) {
   size_t whole = NEAP_OP_HEAD + size;
@@ -92,31 +88,36 @@ int neap__op_limit(struct neap_op *op, uint64_t due_ns) {
 }
 
 /*
- * What a pending cancellation does to a wait that begins. A task that goes on
- * swallowing the runtime's end would never let go of its stack: after a while
- * the binding raises at its every step, and in the end it is dropped.
+ * A task that goes on swallowing the runtime's end would never let go of its
+ * stack. A binding makes it raise at its every step after NEAP_STUBBORN times;
+ * if that does not help either, it is not gone on with.
  */
-static void interrupt_at_once(struct neap_op *op, struct neap_task *task) {
-  struct neap_rt *rt = op->rt;
+static bool is_hopeless(struct neap_task *task) {
   task->swallowed++;
-  if (rt->closing && !task->is_main) {
-    if (task->swallowed == STUBBORN && rt->on_stubborn != NULL)
-      rt->on_stubborn(task, rt->on_stubborn_ud);
-    if (task->swallowed > 2 * STUBBORN) {
-      neap__op_interrupt(op, task->interrupt);
-      neap__op_unref(op); /* nobody comes back to do it */
-      neap__sched_drop(rt);
-    }
-  }
-  neap__op_interrupt(op, task->interrupt);
+  return task->rt->closing && !task->is_main &&
+         task->swallowed > 2 * NEAP_STUBBORN;
+}
+
+int neap__op_check(struct neap_rt *rt) {
+  struct neap_task *task = rt->sched.current;
+  if (task == NULL || task->interrupt == 0)
+    return 0;
+  if (is_hopeless(task))
+    neap__sched_drop(rt);
+  return task->interrupt;
 }
 
 int neap__op_park(struct neap_op *op) {
   struct neap_rt *rt = op->rt;
   struct neap_task *task = rt->sched.current;
   assert(task != NULL); /* the driver itself can't wait */
-  if (!op->done && task->interrupt != 0)
-    interrupt_at_once(op, task);
+  if (!op->done && task->interrupt != 0) {
+    neap__op_interrupt(op, task->interrupt);
+    if (op->done && is_hopeless(task)) {
+      neap__op_unref(op); /* nobody comes back to do it */
+      neap__sched_drop(rt);
+    }
+  }
   if (op->done)
     return op->status;
   op->external = !op->internal || op->timer.place != 0;
@@ -155,10 +156,6 @@ int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns) {
     return err;
   }
   return neap__op_await(op);
-}
-
-int neap__op_check(struct neap_rt *rt) {
-  return rt->sched.current->interrupt;
 }
 
 /* A host's waker always comes: its request is let go, not called off. */

@@ -17,6 +17,9 @@
 #include "core/task.h"
 #include "core/timer.h"
 
+/* How often a task may swallow the runtime's end before it is made to end. */
+#define NEAP_STUBBORN 100
+
 /* What became of a request that was called off. */
 enum neap_op_fate {
   NEAP_OP_GONE, /* called off: the waker will not come, its share is given up */

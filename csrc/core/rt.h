@@ -46,12 +46,12 @@ struct neap_rt {
   void (*io_free)(struct neap_rt *rt);  /* after the last one has closed */
   void (*io_info)(struct neap_rt *rt, neap_figures *out);
 
-  /* Given by a binding. on_stubborn: make the running task end, it swallows
-     the runtime's end; on_dropped: it could not be ended. */
+  /* Given by a binding; binding is its own word. on_dropped: a task could not
+     be unwound, its end is not told otherwise; on_exit: the driver has come to
+     the end that neap__driver_exit asked for. */
   void *binding;
-  void (*on_stubborn)(struct neap_task *task, void *ud);
-  void (*on_dropped)(struct neap_task *task, void *ud);
-  void *on_stubborn_ud;
+  void (*on_dropped)(struct neap_task *task, void *binding);
+  void (*on_exit)(struct neap_rt *rt, void *binding);
 };
 
 /* Ends everything but the memory: tasks, handles, loop. Later calls do

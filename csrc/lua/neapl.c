@@ -1,0 +1,289 @@
+/* neapl.c: the binding's helpers; what they promise is in neapl.h. */
+#include "lua/neapl.h"
+
+#include "lua/task.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* -- where one may wait */
+
+neap_rt *neapL_peekrt(lua_State *L) {
+  return neapL_self(L)->rt;
+}
+
+neap_rt *neapL_rt(lua_State *L) {
+  neap_rt *rt = neapL_self(L)->rt;
+  if (rt == NULL || rt->closed)
+    luaL_error(L, "neap: the runtime has ended");
+  return rt;
+}
+
+/* lua.c's handler of SIGINT sets this hook and leaves the rest to it: it
+   clears itself and raises "interrupted!" (lua.c, laction and lstop). */
+static bool interrupt_is_pending(lua_State *main) {
+  const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+  return lua_gethookmask(main) == all && lua_gethookcount(main) == 1;
+}
+
+/* What lstop does, from wherever the main script waits. */
+static int raise_interrupt(lua_State *L, struct neapL *N) {
+  if (interrupt_is_pending(N->main))
+    lua_sethook(N->main, NULL, 0, 0);
+  return luaL_error(L, "interrupted!");
+}
+
+neap_rt *neapL_waitrt(lua_State *L) {
+  struct neapL *N = neapL_self(L);
+  neap_rt *rt = neapL_rt(L);
+  struct neap_task *current = rt->sched.current;
+  if (current == NULL)
+    luaL_error(L, "cannot wait here: no task is running (call from a task)");
+  if (rt->closing)
+    return rt;                          /* the wait itself says so */
+  if (lua_gc(L, LUA_GCISRUNNING) == -1) /* -1: a finalizer is running */
+    luaL_error(L, "cannot wait in a finalizer");
+  if (current->is_main) {
+    if (neap__sigint_take(rt) && interrupt_is_pending(N->main))
+      raise_interrupt(L, N);
+  } else if (L == N->main) {
+    luaL_error(L, "cannot wait: main state called from task %I",
+               (LUAI_UACINT)current->id);
+  }
+  return rt;
+}
+
+void neapL_gc_enter(lua_State *L, bool has_waiters) {
+  struct neapL *N = neapL_self(L);
+  /* A waiter's stack keeps the object alive: only the state's end finalizes it
+     all the same. */
+  if (has_waiters && N->rt != NULL)
+    neap__rt_close(N->rt);
+}
+
+/* -- failures */
+
+const char *neapL_strerror(int err) {
+  static const struct {
+    int code;
+    const char *text;
+  } ours[] = {{NEAP_CANCELLED, "cancelled"},
+              {NEAP_CLOSING, "runtime is closing"},
+              {NEAP_EDEADLK, "deadlock: nothing can end this wait"},
+              {NEAP_INTERRUPTED, "interrupted!"}};
+  for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+    if (ours[i].code == err)
+      return ours[i].text;
+  /* libuv's codes of system errors are negated errno values (uv/errno.h), and
+     Lua's io writes strerror's text. */
+  const char *text = err > -3000 ? strerror(-err) : NULL;
+  return text != NULL ? text : uv_strerror(err);
+}
+
+/* After NEAP_STUBBORN swallowed ends: raises at every instruction, so that no
+   pcall in a loop can go on. Off again before the close handlers run. */
+static void on_stubborn(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_pushstring(L, neapL_strerror(NEAP_CLOSING));
+  lua_error(L);
+}
+
+static void raise_closing(lua_State *L, struct neapL *N) {
+  struct neap_task *task = N->rt->sched.current;
+  if (task != NULL && task->swallowed >= NEAP_STUBBORN) {
+    lua_sethook(L, on_stubborn, LUA_MASKCOUNT, 1);
+    neapL_task_sethook(task, on_stubborn);
+  }
+  lua_pushstring(L, neapL_strerror(NEAP_CLOSING));
+  lua_error(L);
+}
+
+void neapL_raise(lua_State *L, int err) {
+  struct neapL *N = neapL_self(L);
+  switch (err) {
+  case NEAP_CLOSING:
+    raise_closing(L, N);
+    break;
+  case NEAP_INTERRUPTED:
+    raise_interrupt(L, N);
+    break;
+  case NEAP_CANCELLED:
+  case NEAP_EDEADLK:
+    luaL_error(L, "%s", neapL_strerror(err));
+    break;
+  default:
+    break;
+  }
+}
+
+void neapL_nomem(lua_State *L) {
+  lua_pushliteral(L, "not enough memory"); /* Lua's own text */
+  lua_error(L);
+}
+
+int neapL_fail(lua_State *L, int err, const char *what) {
+  neapL_raise(L, err);
+  const char *message = neapL_strerror(err);
+  lua_pushnil(L);
+  if (what != NULL)
+    lua_pushfstring(L, "%s: %s", what, message);
+  else
+    lua_pushstring(L, message);
+  lua_pushstring(L, uv_err_name(err));
+  return 3;
+}
+
+int neapL_timedout(lua_State *L, double seconds) {
+  char text[64];
+  snprintf(text, sizeof text, "timed out after %.14g s", seconds);
+  lua_pushnil(L);
+  lua_pushstring(L, text);
+  lua_pushliteral(L, "ETIMEDOUT");
+  return 3;
+}
+
+void neapL_warn(lua_State *L, const char *text) {
+  lua_warning(L, "neap: ", 1);
+  lua_warning(L, text, 0);
+}
+
+/* -- arguments */
+
+/* Seconds as nanoseconds. n is not NaN. */
+static uint64_t to_ns(lua_Number n) {
+  if (n <= 0)
+    return 0;
+  if (n >= 9e9) /* 285 years: for ever, and no overflow below */
+    return NEAP_FOREVER;
+  return (uint64_t)ceil(n * 1e9);
+}
+
+uint64_t neapL_checkseconds(lua_State *L, int arg) {
+  lua_Number n = luaL_checknumber(L, arg);
+  luaL_argcheck(L, !isnan(n), arg, "number of seconds expected, got nan");
+  return to_ns(n);
+}
+
+uint64_t neapL_optseconds(lua_State *L, int arg, uint64_t def) {
+  return lua_isnoneornil(L, arg) ? def : neapL_checkseconds(L, arg);
+}
+
+uint64_t neapL_opttimeout(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg))
+    return NEAP_FOREVER;
+  uint64_t ns = neapL_checkseconds(L, arg);
+  return ns == NEAP_FOREVER ? ns : neap__timer_after(ns);
+}
+
+const char *neapL_checkpath(lua_State *L, int arg) {
+  size_t len;
+  const char *path = luaL_checklstring(L, arg, &len);
+  luaL_argcheck(L, strlen(path) == len, arg, "path contains a zero byte");
+  return path;
+}
+
+void neapL_checkoptions(lua_State *L, int arg) {
+  if (!lua_isnoneornil(L, arg))
+    luaL_checktype(L, arg, LUA_TTABLE);
+}
+
+int neapL_fielderror(lua_State *L, int arg, const char *name,
+                     const char *problem) {
+  return luaL_argerror(L, arg,
+                       lua_pushfstring(L, "field '%s': %s", name, problem));
+}
+
+static int fieldtype(lua_State *L, int arg, const char *name,
+                     const char *expected) {
+  return neapL_fielderror(L, arg, name,
+                          lua_pushfstring(L, "%s expected, got %s", expected,
+                                          luaL_typename(L, -1)));
+}
+
+/* Pushes the field; false, with nothing pushed, when there is none. */
+static bool getfield(lua_State *L, int arg, const char *name) {
+  if (lua_isnoneornil(L, arg))
+    return false;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  if (lua_getfield(L, arg, name) != LUA_TNIL)
+    return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+bool neapL_optfieldbool(lua_State *L, int arg, const char *name, bool def) {
+  if (!getfield(L, arg, name))
+    return def;
+  if (!lua_isboolean(L, -1))
+    fieldtype(L, arg, name, "boolean");
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+lua_Integer neapL_optfieldint(lua_State *L, int arg, const char *name,
+                              lua_Integer min, lua_Integer max,
+                              lua_Integer def) {
+  if (!getfield(L, arg, name))
+    return def;
+  int isint;
+  lua_Integer value = lua_tointegerx(L, -1, &isint);
+  if (!isint)
+    fieldtype(L, arg, name, "integer");
+  if (value < min || value > max)
+    neapL_fielderror(L, arg, name,
+                     lua_pushfstring(L, "%I is not between %I and %I",
+                                     (LUAI_UACINT)value, (LUAI_UACINT)min,
+                                     (LUAI_UACINT)max));
+  lua_pop(L, 1);
+  return value;
+}
+
+size_t neapL_optfieldsize(lua_State *L, int arg, const char *name, size_t def) {
+  const lua_Integer none = -1; /* no given value: those are at least 0 */
+  lua_Integer given = neapL_optfieldint(L, arg, name, 0, LUA_MAXINTEGER, none);
+  return given == none ? def : (size_t)given;
+}
+
+uint64_t neapL_optfieldseconds(lua_State *L, int arg, const char *name,
+                               uint64_t def) {
+  if (!getfield(L, arg, name))
+    return def;
+  int isnum;
+  lua_Number n = lua_tonumberx(L, -1, &isnum);
+  if (!isnum)
+    fieldtype(L, arg, name, "number");
+  if (isnan(n))
+    neapL_fielderror(L, arg, name, "number of seconds expected, got nan");
+  lua_pop(L, 1);
+  return to_ns(n);
+}
+
+const char *neapL_optfieldstring(lua_State *L, int arg, const char *name,
+                                 const char *def) {
+  if (!getfield(L, arg, name))
+    return def;
+  if (lua_type(L, -1) != LUA_TSTRING)
+    fieldtype(L, arg, name, "string");
+  const char *value = lua_tostring(L, -1);
+  lua_pop(L, 1); /* the table still holds it */
+  return value;
+}
+
+/* -- types */
+
+void neapL_setfuncs(lua_State *L, struct neapL *N, const luaL_Reg *funcs) {
+  lua_pushlightuserdata(L, N);
+  luaL_setfuncs(L, funcs, 1);
+}
+
+void neapL_newtype(lua_State *L, struct neapL *N, const char *name,
+                   const luaL_Reg *methods, const luaL_Reg *meta) {
+  luaL_newmetatable(L, name);
+  neapL_setfuncs(L, N, meta);
+  lua_newtable(L);
+  neapL_setfuncs(L, N, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

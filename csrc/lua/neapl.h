@@ -1,0 +1,118 @@
+/*
+ * neapl.h: the binding's helpers. One `struct neapL` per Lua state ties it to
+ * its runtime; every function of ours has it as its first upvalue.
+ */
+#ifndef NEAP_LUA_NEAPL_H
+#define NEAP_LUA_NEAPL_H
+
+#include "core/rt.h"
+#include "lua/compat54.h"
+
+/* What a Lua state has of neap. Lies in a userdata, so it outlives the
+   runtime: functions called after the end find rt NULL. */
+struct neapL {
+  neap_rt *rt;
+  lua_State *main; /* the state's main thread */
+  lua_State *work; /* for results and reports; nobody ever waits on it */
+
+  /* References in the registry. */
+  int work_ref;    /* keeps `work` */
+  int handles_ref; /* id -> task handle, weak values */
+  int threads_ref; /* thread reference -> Lua thread of a live task */
+  int failed_ref;  /* handles of tasks that failed in this turn */
+  int first_ref;   /* the message of the first failure nobody heard */
+  int on_error_ref;
+  int module_ref;
+
+  uint32_t nfailed; /* in the table of failed_ref */
+  uint32_t unheard; /* failures reported and not taken back */
+  int exit_code;    /* what neap.exit was given */
+};
+
+/* The state's neapL, from the first upvalue of the running C function. */
+static inline struct neapL *neapL_self(lua_State *L) {
+  return (struct neapL *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* The runtime; raises when it has ended. */
+neap_rt *neapL_rt(lua_State *L);
+
+/* The runtime, or NULL when it has ended. Never raises. */
+neap_rt *neapL_peekrt(lua_State *L);
+
+/*
+ * The runtime, for a function that waits; raises where nobody may wait: in a
+ * finalizer, on the driver's stack, in a closing runtime, on the main state
+ * while a task's stack is running.
+ */
+neap_rt *neapL_waitrt(lua_State *L);
+
+/* For the __gc of an object that tasks may be waiting on: if any are, the
+   state is being closed, and the runtime is ended first. */
+void neapL_gc_enter(lua_State *L, bool has_waiters);
+
+/*
+ * Pushes nil, "what: message", "CODE" for a negative err and returns 3; what
+ * may be NULL. Raises instead for the codes that end a wait from outside
+ * (cancellation, the runtime's end, Ctrl-C, deadlock).
+ */
+int neapL_fail(lua_State *L, int err, const char *what);
+
+/* Raises if err is one of the codes that neapL_fail raises. */
+void neapL_raise(lua_State *L, int err);
+
+/* Pushes nil, "timed out after 2.5 s", "ETIMEDOUT"; returns 3. */
+int neapL_timedout(lua_State *L, double seconds);
+
+/* The message that strerror gives for a system error, else libuv's. */
+const char *neapL_strerror(int err);
+
+/* Argument checks that name the argument and the value. Seconds are returned
+   in ns: negative is 0, huge NEAP_FOREVER, NaN raises. */
+uint64_t neapL_checkseconds(lua_State *L, int arg);
+uint64_t neapL_optseconds(lua_State *L, int arg, uint64_t def);
+
+/* An optional timeout in seconds as a due time; NEAP_FOREVER without one. */
+uint64_t neapL_opttimeout(lua_State *L, int arg);
+
+/* A path: a string without NUL. Valid as long as the argument. */
+const char *neapL_checkpath(lua_State *L, int arg);
+
+/* An optional table of options: none or nil is fine, anything else raises. */
+void neapL_checkoptions(lua_State *L, int arg);
+
+/* Fields of the option table at arg, if there is one; a field of the wrong
+   type or range raises, naming it. A string is valid as long as the table
+   holds it. */
+bool neapL_optfieldbool(lua_State *L, int arg, const char *name, bool def);
+size_t neapL_optfieldsize(lua_State *L, int arg, const char *name, size_t def);
+lua_Integer neapL_optfieldint(lua_State *L, int arg, const char *name,
+                              lua_Integer min, lua_Integer max,
+                              lua_Integer def);
+uint64_t neapL_optfieldseconds(lua_State *L, int arg, const char *name,
+                               uint64_t def);
+const char *neapL_optfieldstring(lua_State *L, int arg, const char *name,
+                                 const char *def);
+
+/* Raises "bad argument #arg to '...' (field 'name': problem)". */
+int neapL_fielderror(lua_State *L, int arg, const char *name,
+                     const char *problem);
+
+/* luaL_setfuncs with the neapL as the first upvalue of each function. */
+void neapL_setfuncs(lua_State *L, struct neapL *N, const luaL_Reg *funcs);
+
+/* Makes the metatable `name` (what scripts see as __name): methods in __index,
+   metamethods beside. Leaves nothing on the stack. */
+void neapL_newtype(lua_State *L, struct neapL *N, const char *name,
+                   const luaL_Reg *methods, const luaL_Reg *meta);
+
+/* A warning, as lua's warn function gives it: "neap: " and the text. */
+void neapL_warn(lua_State *L, const char *text);
+
+/* Raises Lua's own "not enough memory". */
+void neapL_nomem(lua_State *L);
+
+/* The state's neapL, opening neap in it if need be; for luaopen_neap_*. */
+struct neapL *neapL_require(lua_State *L);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * task.h: what the rest of the binding knows of Lua tasks.
+ */
+#ifndef NEAP_LUA_TASK_H
+#define NEAP_LUA_TASK_H
+
+#include "lua/neapl.h"
+
+/* Makes the task type and the main task's handle. May raise. */
+void neapL_task_open(lua_State *L, struct neapL *N);
+
+/*
+ * Spawns the function and its n arguments that are on the top of L's stack,
+ * and leaves the handle there instead. May raise; nothing is spawned then.
+ * name may be NULL; it is copied.
+ */
+struct neapL_spawn {
+  const char *name;
+  bool quiet;      /* a failure is its joiners' alone */
+  bool is_private; /* wants a stack of its own */
+  bool reports;    /* runs on_error: its failure goes to stderr */
+};
+void neapL_task_spawn(lua_State *L, struct neapL *N,
+                      const struct neapL_spawn *how, int n);
+
+/* Pushes the handle of a live task, making one if nobody has it. May raise. */
+void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task);
+
+/* The name of a live task, or NULL. */
+const char *neapL_task_name(const struct neap_task *task);
+
+/* The Lua thread of a live task; main's for the main task. */
+lua_State *neapL_task_thread(struct neapL *N, const struct neap_task *task);
+
+/* Sets a count-1 hook on the task's own Lua thread. */
+void neapL_task_sethook(struct neap_task *task, lua_Hook hook);
+
+/* Reports the failures that nobody has asked for by the end of the turn. */
+void neapL_task_report(struct neapL *N);
+
+/* The running task's outcome counts as heard from here on: neap.run raises
+   what is left. Pushes "2 tasks failed; first: ..." and returns true when
+   there is something to raise. */
+bool neapL_task_unheard(lua_State *L, struct neapL *N);
+
+/* neap.spawn and neap.current */
+int neapL_spawn_function(lua_State *L);
+int neapL_current_function(lua_State *L);
+
+#endif
