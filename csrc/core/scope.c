@@ -39,7 +39,7 @@ int neap__scope_join(struct neap_task *task, uint64_t due_ns) {
     return 0;
   if (task == rt->sched.current ||
       (due_ns == NEAP_FOREVER && waits_for(task, rt->sched.current)))
-    return NEAP_EDEADLK;
+    return UV_ELOOP;
   int err = neap__op_new(rt, join_text, sizeof(struct join), &op);
   if (err < 0)
     return err;

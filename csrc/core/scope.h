@@ -10,7 +10,7 @@
 void neap__scope_init(struct neap_rt *rt);
 
 /*
- * Waits until task has ended. due_ns limits it. Returns 0, NEAP_EDEADLK when
+ * Waits until task has ended. due_ns limits it. Returns 0, UV_ELOOP when
  * the task is the caller or waits (through others) for the caller,
  * UV_ETIMEDOUT, UV_ENOMEM, NEAP_CANCELLED or NEAP_CLOSING. The caller holds a
  * share of task, or does not touch it afterwards.

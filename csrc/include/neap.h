@@ -130,7 +130,7 @@ NEAP_API uint64_t neap_task_id(const neap_task *task);
 /*
  * Waits until task, of which the caller holds a share, has ended. Waits.
  * Returns 0 and what its function returned in *result (may be NULL);
- * NEAP_EDEADLK when it is the caller or waits for the caller; or the code that
+ * UV_ELOOP when it is the caller or waits for the caller; or the code that
  * ended the wait.
  */
 NEAP_API int neap_join(neap_task *task, int *result);

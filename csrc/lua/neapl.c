@@ -59,7 +59,7 @@ void neapL_gc_enter(lua_State *L, bool has_waiters) {
   /* A waiter's stack keeps the object alive: only the state's end finalizes it
      all the same. */
   if (has_waiters && N->rt != NULL)
-    neap__rt_close(N->rt);
+    neapL_close(L, N);
 }
 
 /* -- failures */

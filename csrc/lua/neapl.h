@@ -27,6 +27,7 @@ struct neapL {
   uint32_t nfailed; /* in the table of failed_ref */
   uint32_t unheard; /* failures reported and not taken back */
   int exit_code;    /* what neap.exit was given */
+  void *failing;    /* test builds: the allocator that fails on demand */
 };
 
 /* The state's neapL, from the first upvalue of the running C function. */
@@ -108,6 +109,10 @@ void neapL_newtype(lua_State *L, struct neapL *N, const char *name,
 
 /* A warning, as lua's warn function gives it: "neap: " and the text. */
 void neapL_warn(lua_State *L, const char *text);
+
+/* Ends the runtime in a state that closes: says what was left, unwinds every
+   task, reports what failed. The memory stays until the state is gone. */
+void neapL_close(lua_State *L, struct neapL *N);
 
 /* Raises Lua's own "not enough memory". */
 void neapL_nomem(lua_State *L);

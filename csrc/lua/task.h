@@ -35,12 +35,14 @@ lua_State *neapL_task_thread(struct neapL *N, const struct neap_task *task);
 /* Sets a count-1 hook on the task's own Lua thread. */
 void neapL_task_sethook(struct neap_task *task, lua_Hook hook);
 
+/* rt->on_dropped: a task could not be unwound at the runtime's end. */
+void neapL_task_dropped(struct neap_task *task, void *binding);
+
 /* Reports the failures that nobody has asked for by the end of the turn. */
 void neapL_task_report(struct neapL *N);
 
-/* The running task's outcome counts as heard from here on: neap.run raises
-   what is left. Pushes "2 tasks failed; first: ..." and returns true when
-   there is something to raise. */
+/* Failures that were reported and not taken back by a join: pushes "2 tasks
+   failed; first: ..." and returns true; false with on_error set. */
 bool neapL_task_unheard(lua_State *L, struct neapL *N);
 
 /* neap.spawn and neap.current */

@@ -274,12 +274,12 @@ static void joins_of_oneself_and_in_a_circle_are_refused(void) {
   neap_rt *rt = open_rt(false);
   neap_task *a, *b;
   int ra = 0, rb = 0;
-  CHECK(neap_join(neap_current(rt), NULL) == NEAP_EDEADLK);
+  CHECK(neap_join(neap_current(rt), NULL) == UV_ELOOP);
   CHECK(neap_spawn(rt, join_arg, &b, NULL, &a) == 0);
   CHECK(neap_spawn(rt, join_arg, &a, NULL, &b) == 0);
   CHECK(neap_join(a, &ra) == 0);
   CHECK(neap_join(b, &rb) == 0);
-  CHECK((ra == NEAP_EDEADLK) != (rb == NEAP_EDEADLK));
+  CHECK((ra == UV_ELOOP) != (rb == UV_ELOOP));
   neap_task_unref(a);
   neap_task_unref(b);
   neap_free(rt);

@@ -1,0 +1,205 @@
+/*
+ * await.c: the ways in which time and callbacks reach tasks: neap.await,
+ * neap.after, neap.every.
+ */
+#include "lua/await.h"
+
+#include "core/op.h"
+#include "lua/task.h"
+
+#include <string.h>
+
+#define AWAIT "neap.await"
+#define TIMER "neap.timer"
+
+/* One neap.await. The values given to done are in its user value. */
+struct await {
+  struct neap_op *op; /* while somebody may wait or wake, else NULL */
+  int n;              /* values given to done */
+  bool called;
+};
+
+/* Upvalues of done: the neapL, the await. */
+static int await_done(lua_State *L) {
+  struct await *a = lua_touserdata(L, lua_upvalueindex(2));
+  int n = lua_gettop(L);
+  if (a->called || a->op == NULL || neap__op_abandoned(a->op)) {
+    lua_pushboolean(L, false);
+    return 1;
+  }
+  lua_createtable(L, n, 0); /* may raise: nothing has happened yet */
+  lua_insert(L, 1);
+  for (int i = n; i >= 1; i--)
+    lua_rawseti(L, 1, i);
+  lua_setiuservalue(L, lua_upvalueindex(2), 1);
+  a->n = n;
+  a->called = true;
+  neap__op_wake(a->op, 0);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* Both shares that are left go: start raised, or nobody will park. */
+static int await_gc(lua_State *L) {
+  struct await *a = lua_touserdata(L, 1);
+  if (a->op == NULL || neapL_peekrt(L) == NULL)
+    return 0;
+  if (a->called)
+    neap__op_unref(a->op);
+  else
+    neap__op_free(a->op);
+  a->op = NULL;
+  return 0;
+}
+
+/* neap.await(start) -> what done was called with. Waits. */
+static int neap_await(lua_State *L) {
+  neap_rt *rt = neapL_waitrt(L);
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  struct await *a = lua_newuserdatauv(L, sizeof *a, 1);
+  memset(a, 0, sizeof *a);
+  luaL_setmetatable(L, AWAIT);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 2);
+  lua_pushcclosure(L, await_done, 2);
+  if (neap__op_new(rt, "await", 0, &a->op) < 0)
+    neapL_nomem(L);
+  a->op->internal = true;
+  lua_call(L, 1, 1); /* may wait, and may raise: await_gc frees */
+  int err = neap__op_park(a->op);
+  neap__op_unref(a->op);
+  a->op = NULL;
+  if (err < 0) {
+    if (lua_isfunction(L, 3)) {
+      lua_pushvalue(L, 3);
+      lua_call(L, 0, 0); /* the way to cancel that start returned */
+    }
+    neapL_raise(L, err);
+    return neapL_fail(L, err, "await");
+  }
+  lua_getiuservalue(L, 2, 1);
+  luaL_checkstack(L, a->n, "too many values");
+  int packed = lua_gettop(L);
+  for (int i = 1; i <= a->n; i++)
+    lua_rawgeti(L, packed, i);
+  return a->n;
+}
+
+/* A task that sleeps, then calls a function. */
+struct timer {
+  uint64_t due_ns;
+  struct neap_task *task; /* while it sleeps */
+  bool closed;            /* or on its way: the function runs or has run */
+};
+
+/* The task of a timer. Upvalues: the neapL, the timer. Arguments: the function
+   and its arguments. */
+static int timer_run(lua_State *L) {
+  struct timer *t = lua_touserdata(L, lua_upvalueindex(2));
+  neap_rt *rt = neapL_rt(L);
+  int err = 0;
+  if (!t->closed) {
+    t->task = rt->sched.current;
+    err = neap_sleep_until(rt, t->due_ns);
+    t->task = NULL;
+  }
+  if (t->closed)
+    return 0;
+  t->closed = true;
+  neapL_raise(L, err);
+  if (err < 0)
+    neapL_nomem(L);
+  lua_call(L, lua_gettop(L) - 1, 0);
+  return 0;
+}
+
+/* neap.after(seconds, fn, ...) -> timer. Does not wait. */
+static int neap_after(lua_State *L) {
+  static const struct neapL_spawn how = {.name = "timer"};
+  struct neapL *N = neapL_self(L);
+  neapL_rt(L);
+  uint64_t ns = neapL_checkseconds(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  struct timer *t = lua_newuserdatauv(L, sizeof *t, 0);
+  memset(t, 0, sizeof *t);
+  t->due_ns = neap__timer_after(ns);
+  luaL_setmetatable(L, TIMER);
+  lua_replace(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 1);
+  lua_pushcclosure(L, timer_run, 2);
+  lua_insert(L, 2);
+  neapL_task_spawn(L, N, &how, lua_gettop(L) - 2);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* timer:close() -> true. Does not wait. The function is not called if it has
+   not been. */
+static int timer_close(lua_State *L) {
+  struct timer *t = luaL_checkudata(L, 1, TIMER);
+  neap_rt *rt = neapL_peekrt(L);
+  t->closed = true;
+  if (t->task != NULL && rt != NULL && !rt->closed && t->task->op != NULL)
+    neap__op_interrupt(t->task->op, UV_ECANCELED);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int timer_tostring(lua_State *L) {
+  const struct timer *t = luaL_checkudata(L, 1, TIMER);
+  lua_pushfstring(L, "timer (%s)", t->closed ? "closed" : "set");
+  return 1;
+}
+
+/* The iterator of neap.every. Upvalues: the neapL, the due time of the next
+   tick, the period, in ns. */
+static int every_next(lua_State *L) {
+  neap_rt *rt = neapL_waitrt(L);
+  uint64_t due = (uint64_t)lua_tointeger(L, lua_upvalueindex(2));
+  uint64_t period = (uint64_t)lua_tointeger(L, lua_upvalueindex(3));
+  int err = neap_sleep_until(rt, due);
+  if (err == UV_ENOMEM)
+    neapL_nomem(L);
+  neapL_raise(L, err);
+  uint64_t n = 1 + (uv_hrtime() - due) / period;
+  lua_pushinteger(L, (lua_Integer)(due + n * period));
+  lua_replace(L, lua_upvalueindex(2));
+  lua_pushinteger(L, (lua_Integer)n);
+  return 1;
+}
+
+/* neap.every(seconds) -> iterator. The iterator waits. */
+static int neap_every(lua_State *L) {
+  neapL_rt(L);
+  uint64_t period = neapL_checkseconds(L, 1);
+  luaL_argcheck(L, period > 0, 1, "the interval must be positive");
+  if (period > INT64_MAX / 4)
+    period = INT64_MAX / 4;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushinteger(L, (lua_Integer)neap__timer_after(period));
+  lua_pushinteger(L, (lua_Integer)period);
+  lua_pushcclosure(L, every_next, 3);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"await", neap_await},
+                                     {"after", neap_after},
+                                     {"every", neap_every},
+                                     {NULL, NULL}};
+
+static const luaL_Reg await_meta[] = {{"__gc", await_gc}, {NULL, NULL}};
+
+static const luaL_Reg timer_methods[] = {{"close", timer_close}, {NULL, NULL}};
+
+static const luaL_Reg timer_meta[] = {
+    {"__tostring", timer_tostring}, {"__close", timer_close}, {NULL, NULL}};
+
+void neapL_await_open(lua_State *L, struct neapL *N) {
+  static const luaL_Reg none[] = {{NULL, NULL}};
+  neapL_newtype(L, N, AWAIT, none, await_meta);
+  neapL_newtype(L, N, TIMER, timer_methods, timer_meta);
+  neapL_setfuncs(L, N, functions);
+}

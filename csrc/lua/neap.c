@@ -1,0 +1,317 @@
+/* neap.c: the functions of the module table that are about the whole runtime.
+ */
+#include "lua/neap.h"
+
+#include "lua/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* neap.sleep(seconds). Waits. */
+static int neap_sleep_(lua_State *L) {
+  uint64_t ns = neapL_checkseconds(L, 1);
+  neap_rt *rt = neapL_waitrt(L);
+  int err = ns > 0 ? neap_sleep(rt, ns) : neap_yield(rt);
+  if (err == UV_ENOMEM)
+    neapL_nomem(L);
+  neapL_raise(L, err);
+  return 0;
+}
+
+/* neap.sleep_until(t). Waits until neap.now() is t or more. */
+static int neap_sleep_until_(lua_State *L) {
+  uint64_t due = neapL_checkseconds(L, 1);
+  int err = neap_sleep_until(neapL_waitrt(L), due);
+  if (err == UV_ENOMEM)
+    neapL_nomem(L);
+  neapL_raise(L, err);
+  return 0;
+}
+
+/* neap.yield(). Waits for the other ready tasks. */
+static int neap_yield_(lua_State *L) {
+  neapL_raise(L, neap_yield(neapL_waitrt(L)));
+  return 0;
+}
+
+/* neap.now() -> seconds. Does not wait. */
+static int neap_now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9);
+  return 1;
+}
+
+/* neap.hrtime() -> ns. Does not wait. */
+static int neap_hrtime(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)uv_hrtime());
+  return 1;
+}
+
+/* neap.run([fn, ...]) -> results. Waits until all tasks have ended. */
+static int neap_run_(lua_State *L) {
+  static const struct neapL_spawn how = {.name = "run"};
+  struct neapL *N = neapL_self(L);
+  neap_rt *rt = neapL_waitrt(L);
+  bool with_task = !lua_isnoneornil(L, 1);
+  if (rt->sched.current != rt->sched.main)
+    return luaL_error(L, "neap.run is for the main script (call task:join)");
+  if (with_task) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    neapL_task_spawn(L, N, &how, lua_gettop(L) - 1);
+    lua_getfield(L, 1, "join"); /* heard now, so that it is not reported */
+    lua_insert(L, 1);
+    lua_call(L, 1, LUA_MULTRET);
+  } else {
+    lua_settop(L, 0);
+  }
+  int results = lua_gettop(L);
+  int err = neap_run(rt);
+  if (err == UV_ENOMEM)
+    neapL_nomem(L);
+  neapL_raise(L, err);
+  luaL_checkstack(L, 3, NULL);
+  if (neapL_task_unheard(L, N))
+    return lua_error(L);
+  return results;
+}
+
+/* neap.tasks() -> {task...}. Does not wait. Main is the first. */
+static int neap_tasks(lua_State *L) {
+  struct neapL *N = neapL_self(L);
+  neap_rt *rt = neapL_rt(L);
+  uint32_t n = rt->sched.ntasks + 1, i = 0;
+  uint64_t *ids = lua_newuserdatauv(L, n * sizeof *ids, 0);
+  struct neap_list *head = &rt->sched.tasks, *node;
+  /* Making handles may run finalizers, and those may spawn: first the ids. */
+  for (node = head->next; node != head && i < n; node = node->next)
+    ids[i++] = NEAP_LIST_ENTRY(node, struct neap_task, all)->id;
+  lua_createtable(L, (int)i, 0);
+  uint32_t at = 0;
+  node = head->next;
+  while (node != head && at < i) {
+    struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
+    node = node->next; /* tasks don't end while this one runs */
+    neapL_task_push(L, N, task);
+    lua_rawseti(L, -2, ++at);
+  }
+  return 1;
+}
+
+/* Adds a line about one task to the buffer string on L's top. */
+static void dump_task(lua_State *L, struct neapL *N, struct neap_task *task) {
+  const char *name = neapL_task_name(task);
+  char age[32];
+  snprintf(age, sizeof age, "%.3f",
+           (double)(uv_hrtime() - task->since_ns) / 1e9);
+  lua_pushfstring(
+      L, "task %I%s%s: %s%s%s for %s s, %d switches\n", (LUAI_UACINT)task->id,
+      name != NULL ? " " : "", name != NULL ? name : "",
+      neap__task_state_name(task), task->op != NULL ? " in " : "",
+      task->op != NULL ? task->op->what : "", age, (int)task->switches);
+  if (task->state != NEAP_TASK_RUNNING) {
+    luaL_traceback(L, L, NULL, 0);
+    lua_pop(L, 1);
+    luaL_traceback(L, neapL_task_thread(N, task), NULL, 0);
+    lua_pushliteral(L, "\n");
+    lua_concat(L, 3);
+  }
+}
+
+/* Pushes the dump of all tasks; a report stays readable with many: the first
+   DUMP_MAX of them. */
+#define DUMP_MAX 1000
+
+static void push_dump(lua_State *L, struct neapL *N) {
+  struct neap_list *head = &N->rt->sched.tasks, *node;
+  int n = 0;
+  lua_newtable(L);
+  for (node = head->next; node != head && n < DUMP_MAX; node = node->next) {
+    dump_task(L, N, NEAP_LIST_ENTRY(node, struct neap_task, all));
+    lua_rawseti(L, -2, ++n);
+  }
+  uint32_t all = N->rt->sched.ntasks + 1;
+  if (all > (uint32_t)n) {
+    lua_pushfstring(L, "and %d more\n", (int)all - n);
+    lua_rawseti(L, -2, ++n);
+  }
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, 2, i);
+    luaL_addvalue(&b);
+  }
+  luaL_pushresult(&b);
+}
+
+/* neap.dump([file]). Writes what every task does to file (anything with a
+   write method) or stderr. Does not wait itself. */
+static int neap_dump(lua_State *L) {
+  neapL_rt(L);
+  lua_settop(L, 1);
+  if (!lua_isnil(L, 1)) {
+    luaL_checkany(L, 1);
+    if (luaL_getmetafield(L, 1, "__index") == LUA_TNIL && !lua_istable(L, 1))
+      return luaL_typeerror(L, 1, "file");
+    lua_settop(L, 1);
+  }
+  push_dump(L, neapL_self(L));
+  if (lua_isnil(L, 1)) {
+    fputs(lua_tostring(L, -1), stderr);
+    fflush(stderr);
+    return 0;
+  }
+  lua_getfield(L, 1, "write");
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, -3);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+/* neap.on_error([fn(task, err, traceback)]) -> the one before. */
+static int neap_on_error(lua_State *L) {
+  struct neapL *N = neapL_self(L);
+  neapL_rt(L);
+  if (!lua_isnoneornil(L, 1))
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, N->on_error_ref);
+  lua_insert(L, 1);
+  int ref = lua_isnil(L, 2) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
+  luaL_unref(L, LUA_REGISTRYINDEX, N->on_error_ref);
+  N->on_error_ref = ref;
+  lua_settop(L, 1);
+  return 1;
+}
+
+static void set_integer(lua_State *L, const char *name, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+/* neap.info() -> table of figures. Does not wait. */
+static int neap_info_(lua_State *L) {
+  neap_figures f;
+  neap_info(neapL_rt(L), &f);
+  lua_createtable(L, 0, 16);
+  set_integer(L, "tasks", f.tasks);
+  set_integer(L, "spawned", f.spawned);
+  set_integer(L, "switches", f.switches);
+  set_integer(L, "turns", f.turns);
+  set_integer(L, "polls", f.polls);
+  set_integer(L, "slots", f.slots);
+  set_integer(L, "private_slots", f.private_slots);
+  set_integer(L, "copies", f.copies);
+  set_integer(L, "bytes_saved", f.bytes_saved);
+  set_integer(L, "memory", f.memory);
+  set_integer(L, "handles", f.handles);
+  set_integer(L, "jobs", f.jobs);
+  lua_pushnumber(L, f.busy);
+  lua_setfield(L, -2, "busy");
+  return 1;
+}
+
+/* neap.exit([code [, grace]]). Ends the process; see open.c. */
+static int neap_exit(lua_State *L) {
+  struct neapL *N = neapL_self(L);
+  int code = lua_isboolean(L, 1) ? !lua_toboolean(L, 1)
+                                 : (int)luaL_optinteger(L, 1, 0);
+  uint64_t grace = neapL_optseconds(L, 2, 0);
+  neap_rt *rt = neapL_waitrt(L);
+  N->exit_code = code;
+  int err = neap__driver_exit(rt, grace);
+  if (err == UV_ENOMEM)
+    neapL_nomem(L);
+  neapL_raise(L, err);
+  return 0;
+}
+
+#ifdef NEAP_TEST
+/* neap._fail_alloc(n [, on]): allocation n of the runtime's from now on fails,
+   and all later ones with on. Test builds only. */
+static int neap_fail_alloc(lua_State *L) {
+  neap_rt *rt = neapL_rt(L);
+  rt->mem.fail_at = (uint64_t)luaL_optinteger(L, 1, 0);
+  rt->mem.fail_on = lua_toboolean(L, 2);
+  return 0;
+}
+
+/* The failing allocator that stands in front of the state's own. */
+struct failing {
+  lua_Alloc alloc;
+  void *ud;
+  lua_Integer left;
+  bool on;
+};
+
+static void *failing_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
+  struct failing *f = ud;
+  if (nsize > (ptr != NULL ? osize : 0) && f->left > 0 && --f->left == 0) {
+    f->left = f->on;
+    return NULL;
+  }
+  return f->alloc(f->ud, ptr, osize, nsize);
+}
+
+/* neap._fail_lua_alloc(n [, on]): the same for Lua's own allocations. Lua
+   collects and tries again, so `on` is what makes a call fail. */
+static int neap_fail_lua_alloc(lua_State *L) {
+  struct failing *f = lua_touserdata(L, lua_upvalueindex(2));
+  if (f->alloc == NULL) {
+    f->alloc = lua_getallocf(L, &f->ud);
+    lua_setallocf(L, failing_alloc, f);
+  }
+  f->on = lua_toboolean(L, 2);
+  f->left = luaL_optinteger(L, 1, 0);
+  return 0;
+}
+
+static void open_test(lua_State *L, struct neapL *N) {
+  /* The C library's: it must outlive the userdata of this state. */
+  N->failing = neap__mem_shared_alloc(sizeof(struct failing));
+  if (N->failing == NULL)
+    neapL_nomem(L);
+  memset(N->failing, 0, sizeof(struct failing));
+  lua_pushlightuserdata(L, N);
+  lua_pushcclosure(L, neap_fail_alloc, 1);
+  lua_setfield(L, -2, "_fail_alloc");
+  lua_pushlightuserdata(L, N);
+  lua_pushlightuserdata(L, N->failing);
+  lua_pushcclosure(L, neap_fail_lua_alloc, 2);
+  lua_setfield(L, -2, "_fail_lua_alloc");
+}
+
+void neapL_neap_close(lua_State *L, struct neapL *N) {
+  struct failing *f = N->failing;
+  N->failing = NULL;
+  if (f != NULL && f->alloc != NULL)
+    lua_setallocf(L, f->alloc, f->ud);
+  neap__mem_shared_free(f);
+}
+#else
+void neapL_neap_close(lua_State *L, struct neapL *N) {
+  (void)L, (void)N;
+}
+#endif
+
+static const luaL_Reg functions[] = {{"spawn", neapL_spawn_function},
+                                     {"sleep", neap_sleep_},
+                                     {"sleep_until", neap_sleep_until_},
+                                     {"yield", neap_yield_},
+                                     {"now", neap_now},
+                                     {"hrtime", neap_hrtime},
+                                     {"run", neap_run_},
+                                     {"current", neapL_current_function},
+                                     {"tasks", neap_tasks},
+                                     {"dump", neap_dump},
+                                     {"on_error", neap_on_error},
+                                     {"info", neap_info_},
+                                     {"exit", neap_exit},
+                                     {NULL, NULL}};
+
+void neapL_neap_open(lua_State *L, struct neapL *N) {
+  neapL_setfuncs(L, N, functions);
+  lua_pushstring(L, neap_version());
+  lua_setfield(L, -2, "version");
+#ifdef NEAP_TEST
+  open_test(L, N);
+#endif
+}

@@ -1,0 +1,169 @@
+/*
+ * open.c: neap in a Lua state: the one userdata that ties a runtime to it, and
+ * the end of both. lua_close finalizes the newest object first, so this
+ * userdata, the oldest of ours, comes last.
+ */
+#include "include/neap_lua.h"
+
+#include "lua/await.h"
+#include "lua/neap.h"
+#include "lua/neapl.h"
+#include "lua/task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Its address is the key of the neapL's userdata in the registry. */
+static const char box_key = 'n';
+
+static void on_turn_end(neap_rt *rt, void *ud) {
+  struct neapL *N = ud;
+  (void)rt;
+  if (N->nfailed > 0)
+    neapL_task_report(N);
+}
+
+/* Says how many tasks the script left, which now end. */
+static void warn_of_rest(lua_State *L, const struct neap_rt *rt) {
+  const struct neap_task *current = rt->sched.current;
+  uint32_t n = rt->sched.ntasks;
+  if (current != NULL && !current->is_main)
+    n--; /* it is the one that ends the state */
+  if (n == 0)
+    return;
+  char text[80];
+  snprintf(text, sizeof text, "%u task%s had not ended when the state closed",
+           (unsigned)n, n == 1 ? "" : "s");
+  neapL_warn(L, text);
+}
+
+void neapL_close(lua_State *L, struct neapL *N) {
+  neap_rt *rt = N->rt;
+  if (rt == NULL || rt->closing)
+    return;
+  warn_of_rest(L, rt);
+  neap__rt_close(rt);
+  neapL_task_report(N); /* what failed in the last turn, or in this one */
+}
+
+/* __gc of the neapL's userdata. */
+static int box_gc(lua_State *L) {
+  struct neapL *N = lua_touserdata(L, 1);
+  neap_rt *rt = N->rt;
+  neapL_close(L, N);
+  N->rt = NULL;
+  neap_free(rt);
+  neapL_neap_close(L, N);
+  return 0;
+}
+
+/* The driver has come to the end that neap.exit asked for. On its stack. */
+static void on_exit_due(neap_rt *rt, void *binding) {
+  struct neapL *N = binding;
+  lua_State *L = N->main;
+  int code = N->exit_code;
+  (void)rt;
+  lua_close(L); /* flushes io's files, ends the runtime by box_gc */
+  exit(code);
+}
+
+static int new_table_ref(lua_State *L, const char *mode) {
+  lua_newtable(L);
+  if (mode != NULL) {
+    lua_newtable(L);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+  }
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* The work thread never grows its stack where it must not raise: it has room
+   enough from the start. */
+#define WORK_STACK 60
+
+static void open_refs(lua_State *L, struct neapL *N) {
+  N->on_error_ref = N->first_ref = LUA_NOREF;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  N->main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  N->work = lua_newthread(L);
+  luaL_checkstack(N->work, WORK_STACK, NULL);
+  N->work_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  N->handles_ref = new_table_ref(L, "v");
+  N->threads_ref = new_table_ref(L, NULL);
+  N->failed_ref = new_table_ref(L, NULL);
+}
+
+/* Makes the neapL and its runtime, or finds them. */
+static struct neapL *open_box(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &box_key) == LUA_TUSERDATA) {
+    struct neapL *known = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return known;
+  }
+  lua_pop(L, 1);
+  struct neapL *N = lua_newuserdatauv(L, sizeof *N, 0);
+  memset(N, 0, sizeof *N);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, box_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  N->module_ref = LUA_NOREF;
+  open_refs(L, N);
+  int err = neap_new(NULL, &N->rt);
+  if (err < 0)
+    luaL_error(L, "neap: no runtime: %s", neapL_strerror(err));
+  N->rt->binding = N;
+  N->rt->on_dropped = neapL_task_dropped;
+  N->rt->on_exit = on_exit_due;
+  N->rt->sched.on_turn_end = on_turn_end;
+  N->rt->sched.on_turn_end_ud = N;
+  neapL_task_open(L, N);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &box_key); /* only a whole one is found */
+  return N;
+}
+
+struct neapL *neapL_require(lua_State *L) {
+  return open_box(L);
+}
+
+/* The module's __index: its parts are modules of their own, loaded at first
+   use. */
+static int load_part(lua_State *L) {
+  static const char *const parts[] = {"fs", "net", NULL};
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return 0;
+  const char *key = lua_tostring(L, 2);
+  for (int i = 0; parts[i] != NULL; i++) {
+    if (strcmp(parts[i], key) != 0)
+      continue;
+    lua_getglobal(L, "require");
+    lua_pushfstring(L, "neap.%s", key);
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 1);
+    return 1;
+  }
+  return 0;
+}
+
+int luaopen_neap(lua_State *L) {
+  struct neapL *N = open_box(L);
+  if (N->module_ref != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, N->module_ref);
+    return 1;
+  }
+  lua_newtable(L);
+  neapL_neap_open(L, N);
+  neapL_await_open(L, N);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, load_part);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  N->module_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 1;
+}
