@@ -49,8 +49,13 @@ static void drive(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   for (;;) {
     enum neap_turn turn = neap__sched_turn(rt);
-    if (turn == NEAP_TURN_MAIN)
+    if (turn == NEAP_TURN_MAIN) {
+      /* A main script that only yields must not keep the loop from its
+         timers and descriptors. */
+      if (neap__sched_poll_due(sched))
+        poll(rt, UV_RUN_NOWAIT);
       return;
+    }
     if (!any_task(rt))
       neap__waitq_wake_all(&rt->driver.idle, 0);
     if (neap__sigint_take(rt))
@@ -62,8 +67,7 @@ static void drive(struct neap_rt *rt) {
     if (sched->nready == 0) {
       neap__sigint_watch(rt);
       poll(rt, UV_RUN_ONCE);
-    } else if (turn == NEAP_TURN_POLL ||
-               uv_hrtime() - sched->polled_ns >= NEAP_POLL_NS) {
+    } else if (turn == NEAP_TURN_POLL) {
       poll(rt, UV_RUN_NOWAIT);
     }
   }

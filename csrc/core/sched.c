@@ -8,9 +8,9 @@
 
 #include <assert.h>
 
-/* The clock is looked at once in so many resumes: a look costs 22 ns, a
-   resume 45. */
-#define RESUMES_PER_LOOK 16
+/* The clock is looked at once in so many resumes at most: a look costs 22 ns,
+   a resume 45. */
+#define MAX_RESUMES_PER_LOOK 16
 
 /* Calls that a task may complete without waiting per resume. */
 #ifdef NEAP_HOSTILE
@@ -50,6 +50,7 @@ int neap__sched_init(struct neap_rt *rt) {
   neap__list_push(&sched->tasks, &task->all);
   sched->main = sched->current = task;
   sched->budget = BUDGET;
+  sched->look_after = 1;
   sched->left = &sched->driver_sanitize;
 #ifdef NEAP_HOSTILE
   sched->seed = 1;
@@ -224,12 +225,18 @@ static void end_turn(struct neap_rt *rt) {
     sched->on_turn_end(rt, sched->on_turn_end_ud);
 }
 
-static bool poll_is_due(struct neap_sched *sched) {
-  if (++sched->resumes < RESUMES_PER_LOOK)
+/* Short resumes are looked at by the dozen, long ones one by one. */
+bool neap__sched_poll_due(struct neap_sched *sched) {
+  if (++sched->resumes < sched->look_after)
     return false;
+  uint64_t now = uv_hrtime();
+  if (now - sched->now_ns >= NEAP_POLL_NS)
+    sched->look_after = 1;
+  else if (sched->look_after < MAX_RESUMES_PER_LOOK)
+    sched->look_after *= 2;
   sched->resumes = 0;
-  sched->now_ns = uv_hrtime();
-  return sched->now_ns - sched->polled_ns >= NEAP_POLL_NS;
+  sched->now_ns = now;
+  return now - sched->polled_ns >= NEAP_POLL_NS;
 }
 
 enum neap_turn neap__sched_turn(struct neap_rt *rt) {
@@ -241,17 +248,19 @@ enum neap_turn neap__sched_turn(struct neap_rt *rt) {
     sched->turns++;
   }
   sched->turn_open = sched->turn_left > 0;
+  bool poll = false;
   while (sched->turn_left > 0) {
     struct neap_task *task = pop_ready(sched);
     sched->turn_left--;
     if (task->is_main)
       return NEAP_TURN_MAIN;
     resume(rt, task);
-    if (poll_is_due(sched) && sched->turn_left > 0)
+    poll = neap__sched_poll_due(sched);
+    if (poll && sched->turn_left > 0)
       return NEAP_TURN_POLL;
   }
   end_turn(rt);
-  return NEAP_TURN_DONE;
+  return poll ? NEAP_TURN_POLL : NEAP_TURN_DONE;
 }
 
 /* Leaves a task's stack for the driver's and comes back some time. */

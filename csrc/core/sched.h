@@ -27,8 +27,9 @@ struct neap_sched {
   int32_t budget;  /* calls the current task may still complete at once */
   uint64_t now_ns; /* when this turn (or its part since a poll) began */
   uint64_t polled_ns;
-  uint32_t resumes;  /* since the clock was last looked at */
-  uint32_t external; /* waits that something outside the runtime ends */
+  uint32_t resumes;    /* since the clock was last looked at */
+  uint32_t look_after; /* so many resumes */
+  uint32_t external;   /* waits that something outside the runtime ends */
 
   struct neap_list tasks; /* every live task, main first */
   uint32_t ntasks;        /* of them, without main */
@@ -49,7 +50,7 @@ struct neap_sched {
 
 enum neap_turn {
   NEAP_TURN_DONE, /* all that were ready at its start have run */
-  NEAP_TURN_POLL, /* not finished, but the loop wants to be polled */
+  NEAP_TURN_POLL, /* maybe not finished; the loop is to be polled */
   NEAP_TURN_MAIN  /* main is next: the driver returns to it */
 };
 
@@ -71,6 +72,9 @@ int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
 /* Runs tasks: the rest of a turn that was interrupted, or a new turn. On the
    driver's stack only. */
 enum neap_turn neap__sched_turn(struct neap_rt *rt);
+
+/* Counts a resume; says whether it is time to poll libuv. */
+bool neap__sched_poll_due(struct neap_sched *sched);
 
 /* Waits until somebody calls neap__sched_ready on the current task; that is
    op.c's business alone. */

@@ -39,16 +39,18 @@ neap__switch:
 	.cfi_adjust_cfa_offset 8
 	stmxcsr (%rsp)
 	fnstcw 4(%rsp)
-	movq (%rsp), %rax	/* what we have, to be held against the other's */
+	/* What we have, to be held against the other's: loading control words
+	   costs more than the rest of the switch, and they differ hardly ever.
+	   Each is read as it was just stored; one load of both would wait until
+	   the stores have reached the cache. */
+	movl (%rsp), %eax
+	movzwl 4(%rsp), %edx
 	movq %rsp, (%rdi)
 	movq %rsi, %rsp
-	/* Loading control words costs more than the rest of the switch; they
-	   differ hardly ever. The x87 word has two unused bytes behind it,
-	   which neap__switch_init and the mask below keep out of the way. */
-	movq (%rsp), %rcx
-	xorq %rcx, %rax
-	shlq $16, %rax
-	jnz 2f
+	cmpl (%rsp), %eax
+	jne 2f
+	cmpw 4(%rsp), %dx
+	jne 2f
 1:	addq $8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq %r15
@@ -69,8 +71,14 @@ neap__switch:
 	popq %rbp
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore rbp
-	ret
-	.cfi_adjust_cfa_offset 56
+	/* Not ret: the processor would predict a return to where this stack was
+	   left, which is wrong at each switch. */
+	popq %rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rcx
+	jmpq *%rcx
+	.cfi_restore rip
+	.cfi_adjust_cfa_offset 64
 	.cfi_rel_offset rbp, 48
 	.cfi_rel_offset rbx, 40
 	.cfi_rel_offset r12, 32
@@ -103,7 +111,7 @@ first_frame:
 	.p2align 4
 neap__switch_init:
 	.cfi_startproc
-	/* After `ret` rsp is top - 16 and thus aligned for the call above. */
+	/* After the jump rsp is top - 16 and thus aligned for the call above. */
 	leaq -80(%rdi), %rax
 	movq $0, (%rax)
 	stmxcsr (%rax)

@@ -363,6 +363,22 @@ static int clean_up(neap_rt *rt, void *arg) {
   return 0;
 }
 
+static int sleep_and_set(neap_rt *rt, void *arg) {
+  int err = neap_sleep(rt, 1000000);
+  *(bool *)arg = true;
+  return err;
+}
+
+/* Hangs if it does not hold. */
+static void a_main_that_only_yields_lets_the_loop_work(void) {
+  neap_rt *rt = open_rt(false);
+  bool woken = false;
+  spawn_shared(rt, sleep_and_set, &woken);
+  while (!woken)
+    CHECK(neap_yield(rt) == 0);
+  neap_free(rt);
+}
+
 static void every_task_is_unwound_at_the_end(void) {
   struct cleanup c = {0};
   neap_rt *rt = open_rt(false);
@@ -397,5 +413,6 @@ TESTS(TEST(frames_survive_sharing), TEST(private_frames_are_never_copied),
       TEST(joins_of_oneself_and_in_a_circle_are_refused),
       TEST(a_runtime_without_memory_is_refused_cleanly),
       TEST(tasks_end_whatever_allocation_fails),
+      TEST(a_main_that_only_yields_lets_the_loop_work),
       TEST(every_task_is_unwound_at_the_end),
       TEST(a_task_that_will_not_end_is_dropped))
