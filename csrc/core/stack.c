@@ -15,11 +15,16 @@
 #ifdef NEAP_HOSTILE
 #define MAX_SHARED 2
 #else
-#define MAX_SHARED 48
+#define MAX_SHARED 32
 #endif
 
 /* A slot whose holder has more frames than this takes no new tasks. */
 #define HEAVY ((size_t)16 * 1024)
+
+/* Slots begin at different places of a page: else all of their frames would
+   compete for the same few lines of the first cache. */
+#define COLORS     4
+#define COLOR_STEP 1024
 
 /* How often the slot choice looks at another slot before it takes one whose
    holder must be copied. */
@@ -104,6 +109,7 @@ static void bind_slot(struct neap_frames *frames, struct neap_slot *slot) {
 static struct neap_slot *add_shared(struct neap_stacks *stacks) {
   struct neap_slot *slot = slot_new(stacks);
   if (slot != NULL) {
+    slot->top -= stacks->nshared % COLORS * COLOR_STEP;
     neap__list_push_front(&stacks->shared, &slot->order);
     stacks->nshared++;
   }

@@ -13,11 +13,14 @@ neap_rt *neapL_peekrt(lua_State *L) {
   return neapL_self(L)->rt;
 }
 
-neap_rt *neapL_rt(lua_State *L) {
-  neap_rt *rt = neapL_self(L)->rt;
-  if (rt == NULL || rt->closed)
+static neap_rt *rt_of(lua_State *L, const struct neapL *N) {
+  if (N->rt == NULL || N->rt->closed)
     luaL_error(L, "neap: the runtime has ended");
-  return rt;
+  return N->rt;
+}
+
+neap_rt *neapL_rt(lua_State *L) {
+  return rt_of(L, neapL_self(L));
 }
 
 /* lua.c's handler of SIGINT sets this hook and leaves the rest to it: it
@@ -36,7 +39,7 @@ static int raise_interrupt(lua_State *L, struct neapL *N) {
 
 neap_rt *neapL_waitrt(lua_State *L) {
   struct neapL *N = neapL_self(L);
-  neap_rt *rt = neapL_rt(L);
+  neap_rt *rt = rt_of(L, N);
   struct neap_task *current = rt->sched.current;
   if (current == NULL)
     luaL_error(L, "cannot wait here: no task is running (call from a task)");
@@ -99,7 +102,7 @@ static void raise_closing(lua_State *L, struct neapL *N) {
   lua_error(L);
 }
 
-void neapL_raise(lua_State *L, int err) {
+void neapL_raise_outside(lua_State *L, int err) {
   struct neapL *N = neapL_self(L);
   switch (err) {
   case NEAP_CLOSING:

@@ -59,8 +59,14 @@ void neapL_gc_enter(lua_State *L, bool has_waiters);
  */
 int neapL_fail(lua_State *L, int err, const char *what);
 
+/* Raises for one of NEAP_*, which end a wait from outside. */
+void neapL_raise_outside(lua_State *L, int err);
+
 /* Raises if err is one of the codes that neapL_fail raises. */
-void neapL_raise(lua_State *L, int err);
+static inline void neapL_raise(lua_State *L, int err) {
+  if (err <= NEAP_CANCELLED)
+    neapL_raise_outside(L, err);
+}
 
 /* Pushes nil, "timed out after 2.5 s", "ETIMEDOUT"; returns 3. */
 int neapL_timedout(lua_State *L, double seconds);

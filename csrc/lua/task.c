@@ -40,20 +40,23 @@ static const char no_memory[] = "not enough memory";
 
 enum outcome { ALIVE, DONE, FAILED, CANCELLED };
 
-/* User values of a handle. */
-enum { UV_RESULT = 1, UV_TRACEBACK, UV_NAME, NUSERVALUES = UV_NAME };
-
+/* Its one user value: the result, a table of several, or of a failure
+   {error, traceback}. */
 struct handle {
   struct neap_task *task; /* while it is alive, else NULL */
   uint64_t id;
   int nresults; /* more than one are packed in a table */
   uint8_t outcome;
-  bool heard;    /* somebody has asked for the failure */
+  bool bare;  /* there was no memory for a failure's table: the error alone */
+  bool heard; /* somebody has asked for the failure */
   bool reported; /* nobody had by the end of its turn */
   bool quiet;
   bool reports;
   uint32_t switches;
+  char name[]; /* empty: none */
 };
+
+#define UV 1
 
 static struct lua_task *of(const struct neap_task *task) {
   return task->is_main ? NULL : task->arg;
@@ -90,13 +93,12 @@ static struct handle *find_handle(lua_State *L, struct neapL *N, uint64_t id) {
 
 /* Pushes a new handle, not yet in the table. */
 static struct handle *new_handle(lua_State *L, const char *name) {
-  struct handle *h = lua_newuserdatauv(L, sizeof *h, NUSERVALUES);
-  memset(h, 0, sizeof *h);
+  size_t size = sizeof(struct handle) + 1 + (name != NULL ? strlen(name) : 0);
+  struct handle *h = lua_newuserdatauv(L, size, 1);
+  memset(h, 0, size);
+  if (name != NULL)
+    memcpy(h->name, name, size - sizeof *h);
   luaL_setmetatable(L, HANDLE);
-  if (name != NULL) {
-    lua_pushstring(L, name);
-    lua_setiuservalue(L, -2, UV_NAME);
-  }
   return h;
 }
 
@@ -137,11 +139,17 @@ static struct handle *check_handle(lua_State *L, int arg) {
 
 /* -- the life of a task */
 
+static bool ends_with(const char *text, const char *end) {
+  size_t len = strlen(text), endlen = strlen(end);
+  return len >= endlen && strcmp(text + len - endlen, end) == 0;
+}
+
 /* Whether the value on L's top is the text with which waits end when the
-   runtime closes: then that is what ended the task. */
+   runtime closes: then that is what ended the task. coroutine.wrap puts its
+   place in front. */
 static bool is_closing_text(lua_State *L) {
   return lua_type(L, -1) == LUA_TSTRING &&
-         strcmp(lua_tostring(L, -1), neapL_strerror(NEAP_CLOSING)) == 0;
+         ends_with(lua_tostring(L, -1), neapL_strerror(NEAP_CLOSING));
 }
 
 /* Packs the values at 2.. of the handle at 1. For lua_pcall on N->work. */
@@ -151,7 +159,7 @@ static int pack_results(lua_State *L) {
   lua_insert(L, 2);
   for (int i = n; i >= 1; i--)
     lua_rawseti(L, 2, i);
-  lua_setiuservalue(L, 1, UV_RESULT);
+  lua_setiuservalue(L, 1, UV);
   return 0;
 }
 
@@ -162,7 +170,7 @@ static int keep_results(lua_State *co, lua_State *work, int n) {
   int status = LUA_OK;
   if (n == 1) {
     lua_xmove(co, work, 1);
-    lua_setiuservalue(work, -2, UV_RESULT);
+    lua_setiuservalue(work, -2, UV);
   } else if (n > 1) {
     if (!lua_checkstack(work, n + 2))
       return LUA_ERRMEM;
@@ -205,10 +213,12 @@ static int note_failure(lua_State *L) {
   struct neapL *N = lt->N;
   neapL_task_push(L, N, task);
   struct handle *h = lua_touserdata(L, -1);
+  lua_createtable(L, 2, 0);
   lua_pushvalue(L, 2);
-  lua_setiuservalue(L, -2, UV_RESULT);
+  lua_rawseti(L, -2, 1);
   lua_rawgeti(L, LUA_REGISTRYINDEX, lt->traceback_ref);
-  lua_setiuservalue(L, -2, UV_TRACEBACK);
+  lua_rawseti(L, -2, 2);
+  lua_setiuservalue(L, -2, UV);
   h->outcome = FAILED;
   if (h->quiet || !neap__list_empty(&task->joiners))
     return 0;
@@ -238,8 +248,9 @@ static void fail(struct neap_task *task, lua_State *co, lua_State *work) {
   struct handle *h = find_handle(work, of(task)->N, task->id);
   if (h != NULL) { /* the error could not be kept: that is the error */
     lua_rawgetp(work, LUA_REGISTRYINDEX, no_memory);
-    lua_setiuservalue(work, -2, UV_RESULT);
+    lua_setiuservalue(work, -2, UV);
     h->outcome = FAILED;
+    h->bare = true;
   } else {
     report_plainly(task, "not enough memory to keep its error");
   }
@@ -283,7 +294,9 @@ void neapL_task_dropped(struct neap_task *task, void *binding) {
  * thread is looked at again. Returns the thread's lua status: LUA_YIELD to go
  * on, anything else when it is over.
  */
-static int yield_to_others(neap_rt *rt, lua_State *co) {
+__attribute__((noinline)) /* its lua_Debug is no part of a waiting task */
+static int
+yield_to_others(neap_rt *rt, lua_State *co) {
   lua_Debug ar;
   for (;;) {
     if (rt->sched.current->interrupt != 0)
@@ -503,39 +516,53 @@ static void push_error_text(lua_State *L) {
   lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
 }
 
+/* Pushes what a failed handle at index has kept: 1 its error, 2 the traceback
+   or nil. */
+static void push_kept(lua_State *L, int index, const struct handle *h,
+                      int which) {
+  lua_getiuservalue(L, index, UV);
+  if (h->bare && which == 2) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  } else if (!h->bare) {
+    lua_rawgeti(L, -1, which);
+    lua_remove(L, -2);
+  }
+}
+
 /* The handle is on the top. Writes the failure to stderr. May raise. */
 static void write_report(lua_State *L, const struct handle *h) {
-  lua_getiuservalue(L, -1, UV_NAME);
-  lua_getiuservalue(L, -2, UV_TRACEBACK);
-  lua_getiuservalue(L, -3, UV_RESULT);
+  push_kept(L, -1, h, 2);
+  push_kept(L, -2, h, 1);
   push_error_text(L);
-  const char *name = lua_tostring(L, -4), *traceback = lua_tostring(L, -3);
+  const char *traceback = lua_tostring(L, -3);
   lua_pushfstring(L, "neap: task %I%s%s failed: %s%s%s\n", (LUAI_UACINT)h->id,
-                  name != NULL ? " " : "", name != NULL ? name : "",
-                  lua_tostring(L, -1), traceback != NULL ? "\n" : "",
+                  h->name[0] != 0 ? " " : "", h->name, lua_tostring(L, -1),
+                  traceback != NULL ? "\n" : "",
                   traceback != NULL ? traceback : "");
   fputs(lua_tostring(L, -1), stderr);
   fflush(stderr);
-  lua_pop(L, 5);
+  lua_pop(L, 4);
 }
 
 /* The handle is on the top. Has on_error run in a task of its own. */
-static void spawn_on_error(lua_State *L, struct neapL *N) {
+static void spawn_on_error(lua_State *L, struct neapL *N,
+                           const struct handle *h) {
   static const struct neapL_spawn how = {
       .name = "on_error", .quiet = false, .reports = true};
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->on_error_ref);
   lua_pushvalue(L, -2);
-  lua_getiuservalue(L, -3, UV_RESULT);
-  lua_getiuservalue(L, -4, UV_TRACEBACK);
+  push_kept(L, -3, h, 1);
+  push_kept(L, -4, h, 2);
   neapL_task_spawn(L, N, &how, 3);
   lua_pop(L, 1);
 }
 
 /* Remembers the first failure's text, for neap.run. The handle is on top. */
-static void note_first(lua_State *L, struct neapL *N) {
+static void note_first(lua_State *L, struct neapL *N, const struct handle *h) {
   if (N->unheard++ > 0)
     return;
-  lua_getiuservalue(L, -1, UV_RESULT);
+  push_kept(L, -1, h, 1);
   push_error_text(L);
   luaL_unref(L, LUA_REGISTRYINDEX, N->first_ref);
   N->first_ref = LUA_NOREF;
@@ -555,11 +582,11 @@ static int report_one(lua_State *L) {
   bool to_script =
       N->on_error_ref != LUA_NOREF && !h->reports && !N->rt->closing;
   if (to_script)
-    spawn_on_error(L, N);
+    spawn_on_error(L, N, h);
   else
     write_report(L, h);
   if (!h->reports)
-    note_first(L, N);
+    note_first(L, N, h);
   return 0;
 }
 
@@ -645,7 +672,7 @@ static int push_results(lua_State *L, const struct handle *h) {
   if (h->nresults == 0)
     return 0;
   luaL_checkstack(L, h->nresults + 1, "too many results");
-  lua_getiuservalue(L, 1, UV_RESULT);
+  lua_getiuservalue(L, 1, UV);
   if (h->nresults == 1)
     return 1;
   int packed = lua_gettop(L);
@@ -658,7 +685,7 @@ static int push_results(lua_State *L, const struct handle *h) {
 /* Pushes the error of a task that is not done. */
 static void push_failure(lua_State *L, struct handle *h) {
   if (h->outcome == FAILED) {
-    lua_getiuservalue(L, 1, UV_RESULT);
+    push_kept(L, 1, h, 1);
     hear(neapL_self(L), h);
   } else {
     push_cancelled(L, h);
@@ -710,8 +737,10 @@ static int task_traceback(lua_State *L) {
   struct handle *h = check_handle(L, 1);
   struct neapL *N = neapL_self(L);
   const struct neap_task *task = live(L, h);
-  if (task == NULL)
-    lua_getiuservalue(L, 1, UV_TRACEBACK);
+  if (task == NULL && h->outcome == FAILED)
+    push_kept(L, 1, h, 2);
+  else if (task == NULL)
+    lua_pushnil(L);
   else
     luaL_traceback(L, neapL_task_thread(N, task), NULL, 0);
   return 1;
@@ -751,7 +780,10 @@ static int task_index(lua_State *L) {
   if (strcmp(key, "id") == 0) {
     lua_pushinteger(L, (lua_Integer)h->id);
   } else if (strcmp(key, "name") == 0) {
-    lua_getiuservalue(L, 1, UV_NAME);
+    if (h->name[0] != 0)
+      lua_pushstring(L, h->name);
+    else
+      lua_pushnil(L);
   } else {
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(2));
@@ -761,11 +793,8 @@ static int task_index(lua_State *L) {
 
 static int task_tostring(lua_State *L) {
   const struct handle *h = check_handle(L, 1);
-  lua_getiuservalue(L, 1, UV_NAME);
-  const char *name = lua_tostring(L, -1);
   lua_pushfstring(L, "task %I%s%s (%s)", (LUAI_UACINT)h->id,
-                  name != NULL ? " " : "", name != NULL ? name : "",
-                  status_name(L, h));
+                  h->name[0] != 0 ? " " : "", h->name, status_name(L, h));
   return 1;
 }
 
