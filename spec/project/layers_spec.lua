@@ -6,7 +6,7 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "sanitize", "switch", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
-  "scope", "sync", "chan", "preempt", "post", "info", "driver", "rt",
+  "scope", "sync", "chan", "preempt", "post", "sigint", "info", "driver", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h.
@@ -76,7 +76,7 @@ local function may(layer, path, from, module)
     if module == "rt" and path:match("%.c$") then
       return true
     end
-    return module == own or rank[module] < rank[own]
+    return module == own or (rank[module] or math.huge) < (rank[own] or 0)
   elseif layer == "io" then
     return from == "io" or from == "core" and io_takes[module] == true
   end
