@@ -6,7 +6,7 @@ local support = require("spec.support")
 local before
 
 -- Figures of neap.info() that count live things: none may grow.
-local live_figures = { "handles", "ops", "timers" }
+local live_figures = { "handles", "jobs" }
 
 local function figures(neap)
   local info = neap.info()
