@@ -29,7 +29,8 @@ local homes = {
   ["csrc/core/mem.c"] = { "malloc", "calloc", "realloc", "free" },
   ["csrc/core/driver.c"] = { "uv_run", "exit" },
   ["csrc/core/rt.c"] = { "getenv", "uv_run" },
-  ["csrc/io/job.c"] = { "uv_queue_work" },
+  ["csrc/io/job.c"] = { "uv_queue_work", "getenv" }, -- libuv's UV_THREADPOOL_SIZE
+  ["csrc/lua/neapl.c"] = { "strerror", "uv_strerror", "uv_err_name" }, -- known codes only
   ["csrc/main.c"] = { "printf", "puts", "exit", "getenv" },
 }
 

@@ -9,8 +9,9 @@ local core_rank = {
   "scope", "sync", "chan", "preempt", "post", "sigint", "info", "driver", "rt",
 }
 
--- Of core, io takes these; whatever more it wants belongs into neap.h.
-local io_takes = { op = true, sched = true, mem = true, list = true, rt = true }
+-- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
+-- writers of a stream and accepters of a listener are served first come first.
+local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, waitq = true }
 
 -- Of core and io together, the binding takes what neap.h and neap_lua.h say.
 local lua_takes = {}
