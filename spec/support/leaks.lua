@@ -54,5 +54,8 @@ busted.after_each(function()
   for _, task in ipairs(neap.tasks()) do
     message = message .. "\n  " .. tostring(task)
   end
-  error(message .. "\n" .. support.list_fds(), 0)
+  if message:find("descriptors:", 1, true) then
+    message = message .. "\n" .. support.list_fds()
+  end
+  error(message, 0)
 end)
