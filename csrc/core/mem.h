@@ -31,8 +31,8 @@ struct neap_mem {
   size_t limit; /* `used` may not pass it; 0: no limit */
 
   /* Test builds: allocation number fail_at fails (1 is the next), and all
-     later ones too if fail_on is set. 0: none. */
-  uint64_t fail_at;
+     later ones too if fail_on is set. 0: none. failed counts them. */
+  uint64_t fail_at, failed;
   bool fail_on;
 };
 

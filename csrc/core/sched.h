@@ -99,7 +99,7 @@ void neap__sched_on_driver(struct neap_rt *rt, void (*fn)(struct neap_rt *rt));
 
 /* The current task is not gone on with any more: it stays as it is until the
    runtime is freed. Does not return. */
-_Noreturn void neap__sched_drop(struct neap_rt *rt);
+__attribute__((noreturn)) void neap__sched_drop(struct neap_rt *rt);
 
 /* Forgets a suspended task that will not be gone on with: its frames go, its
    end is not told. */

@@ -133,13 +133,11 @@ static void push_dump(lua_State *L, struct neapL *N) {
     lua_pushfstring(L, "and %d more\n", (int)all - n);
     lua_rawseti(L, -2, ++n);
   }
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  for (int i = 1; i <= n; i++) {
-    lua_rawgeti(L, 2, i);
-    luaL_addvalue(&b);
-  }
-  luaL_pushresult(&b);
+  int list = lua_gettop(L);
+  luaL_checkstack(L, n, "dump");
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, list, i);
+  lua_concat(L, n);
 }
 
 /* neap.dump([file]). Writes what every task does to file (anything with a
@@ -225,20 +223,23 @@ static int neap_exit(lua_State *L) {
 }
 
 #ifdef NEAP_TEST
-/* neap._fail_alloc(n [, on]): allocation n of the runtime's from now on fails,
-   and all later ones with on. Test builds only. */
+/* neap._fail_alloc(n [, on]) -> how many failed since the call before:
+   allocation n of the runtime's from now on fails, and all later ones with on.
+   n = 0 ends that. Test builds only. */
 static int neap_fail_alloc(lua_State *L) {
-  neap_rt *rt = neapL_rt(L);
-  rt->mem.fail_at = (uint64_t)luaL_optinteger(L, 1, 0);
-  rt->mem.fail_on = lua_toboolean(L, 2);
-  return 0;
+  struct neap_mem *mem = &neapL_rt(L)->mem;
+  lua_pushinteger(L, (lua_Integer)mem->failed);
+  mem->failed = 0;
+  mem->fail_at = (uint64_t)luaL_optinteger(L, 1, 0);
+  mem->fail_on = lua_toboolean(L, 2);
+  return 1;
 }
 
 /* The failing allocator that stands in front of the state's own. */
 struct failing {
   lua_Alloc alloc;
   void *ud;
-  lua_Integer left;
+  lua_Integer left, failed;
   bool on;
 };
 
@@ -246,12 +247,13 @@ static void *failing_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
   struct failing *f = ud;
   if (nsize > (ptr != NULL ? osize : 0) && f->left > 0 && --f->left == 0) {
     f->left = f->on;
+    f->failed++;
     return NULL;
   }
   return f->alloc(f->ud, ptr, osize, nsize);
 }
 
-/* neap._fail_lua_alloc(n [, on]): the same for Lua's own allocations. Lua
+/* neap._fail_lua_alloc(n [, on]): the same of Lua's own allocations. Lua
    collects and tries again, so `on` is what makes a call fail. */
 static int neap_fail_lua_alloc(lua_State *L) {
   struct failing *f = lua_touserdata(L, lua_upvalueindex(2));
@@ -259,9 +261,11 @@ static int neap_fail_lua_alloc(lua_State *L) {
     f->alloc = lua_getallocf(L, &f->ud);
     lua_setallocf(L, failing_alloc, f);
   }
+  lua_pushinteger(L, f->failed);
+  f->failed = 0;
   f->on = lua_toboolean(L, 2);
   f->left = luaL_optinteger(L, 1, 0);
-  return 0;
+  return 1;
 }
 
 static void open_test(lua_State *L, struct neapL *N) {

@@ -59,7 +59,8 @@ static inline int test_main(const struct test *tests, size_t n, int argc,
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                         \
+  { #function, function }
 #define TESTS(...)                                                             \
   int main(int argc, char **argv) {                                            \
     static const struct test tests[] = {__VA_ARGS__};                          \

@@ -1,6 +1,5 @@
 -- Each fault that a user may rely on being handled has a spec that carries its
--- number, `-- fault 24`. The numbers and texts are those of docs/faults.md's
--- source list; here stand those that must be answered by now.
+-- number, `-- fault 24`. Here stand the numbers that must be answered by now.
 local support = require("spec.support")
 
 local answered = {

@@ -6,11 +6,12 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "sanitize", "switch", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
-  "scope", "sync", "chan", "preempt", "post", "info", "driver", "rt",
+  "scope", "sync", "chan", "preempt", "post", "sigint", "info", "driver", "rt",
 }
 
--- Of core, io takes these; whatever more it wants belongs into neap.h.
-local io_takes = { op = true, sched = true, mem = true, list = true, rt = true }
+-- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
+-- writers of a stream and accepters of a listener are served first come first.
+local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, waitq = true }
 
 -- Of core and io together, the binding takes what neap.h and neap_lua.h say.
 local lua_takes = {}
@@ -76,7 +77,7 @@ local function may(layer, path, from, module)
     if module == "rt" and path:match("%.c$") then
       return true
     end
-    return module == own or rank[module] < rank[own]
+    return module == own or (rank[module] or math.huge) < (rank[own] or 0)
   elseif layer == "io" then
     return from == "io" or from == "core" and io_takes[module] == true
   end

@@ -166,7 +166,7 @@ describe("neap.h", function()
       if name and not plain:match("^%s*struct%s+[%w_]+%s*{") then
         count = count + 1
         local contract = comment:gsub("%s*\n%s*%*?%s*", " ")
-        if not (contract:find("Waits.", 1, true) or contract:find("Does not wait.", 1, true)) then
+        if not (contract:find("Waits.", 1, true) or contract:find("Does not wait", 1, true)) then
           missing[#missing + 1] = name
         end
       end
