@@ -158,7 +158,7 @@ void neap__driver_unwind(struct neap_rt *rt) {
       /* Main's turn does not come any more: it just leaves the queue. */
       if (neap__sched_turn(rt) == NEAP_TURN_POLL)
         poll(rt, UV_RUN_NOWAIT);
-    } else if (sched->external > rt->spared_external) {
+    } else if (sched->external > 0) {
       poll(rt, UV_RUN_ONCE);
     } else {
       break;

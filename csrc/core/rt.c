@@ -28,9 +28,9 @@ static int open_loop(struct neap_rt *rt, struct uv_loop_s *loop) {
   return 0;
 }
 
-static bool env_private(void) {
-  const char *stacks = getenv("NEAP_STACKS");
-  return stacks != NULL && strcmp(stacks, "private") == 0;
+static bool env_is(const char *name, const char *value) {
+  const char *given = getenv(name);
+  return given != NULL && strcmp(given, value) == 0;
 }
 
 /* The runtime's own block comes from the allocator below its pool: the pool
@@ -62,7 +62,7 @@ int neap_new(const neap_options *options, neap_rt **out) {
   if (rt == NULL)
     return UV_ENOMEM;
   neap__stack_init(&rt->stacks, &rt->mem, given.stack_size,
-                   given.private_stacks || env_private());
+                   given.private_stacks || env_is("NEAP_STACKS", "private"));
   neap__scope_init(rt);
   neap__driver_init(rt);
   int err = neap__sched_init(rt);
@@ -72,6 +72,8 @@ int neap_new(const neap_options *options, neap_rt **out) {
     err = neap__timer_init(rt);
   if (err == 0)
     err = neap__post_init(rt);
+  if (err == 0 && env_is("NEAP_DEBUG", "1") && !neap__sanitize_private())
+    err = neap__overflow_watch(rt);
   if (err < 0) {
     neap_free(rt);
     return err;
@@ -80,8 +82,22 @@ int neap_new(const neap_options *options, neap_rt **out) {
   return 0;
 }
 
+/* Main waits while another stack ends the runtime, and is not gone on with:
+   what it waits for is nobody's. */
+static void leave_main(struct neap_rt *rt) {
+  struct neap_op *op = rt->sched.main != NULL ? rt->sched.main->op : NULL;
+  if (op == NULL)
+    return;
+  rt->sched.main->op = NULL;
+  op->task = NULL;
+  rt->sched.external -= op->external;
+  neap__op_interrupt(op, NEAP_CLOSING);
+  neap__op_unref(op);
+}
+
 /* On the driver's stack. */
 static void close_all(struct neap_rt *rt) {
+  leave_main(rt);
   if (rt->loop != NULL)
     neap__driver_unwind(rt);
   if (rt->io != NULL)
@@ -98,6 +114,7 @@ static void close_all(struct neap_rt *rt) {
   }
   rt->loop = NULL;
   neap__post_deinit(rt);
+  neap__overflow_unwatch(rt);
   neap__sigint_unwatch(rt);
 }
 
@@ -106,8 +123,6 @@ void neap__rt_close(struct neap_rt *rt) {
     return;
   rt->closing = true;
   rt->closer = rt->sched.current;
-  if (rt->sched.main != NULL && rt->sched.main->op != NULL)
-    rt->spared_external = rt->sched.main->op->external;
   neap__sched_on_driver(rt, close_all);
   rt->closed = true;
 }
@@ -120,7 +135,7 @@ void neap_free(neap_rt *rt) {
   if (closer != NULL && !closer->is_main) {
     /* We stand on its stack, which stays mapped until the process ends. */
     neap__list_remove(&closer->all);
-    closer->frames.slot = NULL;
+    neap__stack_abandon(&rt->stacks, &closer->frames);
     neap__task_unref(&rt->mem, closer);
   }
   neap__sched_deinit(rt);

@@ -8,6 +8,7 @@
 #include "core/driver.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "core/overflow.h"
 #include "core/post.h"
 #include "core/sched.h"
 #include "core/sigint.h"
@@ -26,6 +27,7 @@ struct neap_rt {
   struct neap_timers timers;
   struct neap_posts posts;
   struct neap_sigint sigint;
+  struct neap_overflow overflow;
   struct neap_driver driver;
 
   uv_loop_t *loop;
@@ -37,7 +39,6 @@ struct neap_rt {
   bool closing;             /* waits return NEAP_CLOSING */
   bool closed;              /* only the memory is left */
   struct neap_task *closer; /* on whose stack it ends */
-  uint32_t spared_external; /* waits of main and the closer: not waited for */
   uint32_t late;            /* ops whose waker must still come */
 
   /* The I/O layer's part, made at its first use; how it is ended. */

@@ -7,11 +7,20 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* The runtime that watches on this thread: a signal handler has no other way
-   to find it. The only thread-local of the core. initial-exec: the handler
-   must not allocate, which the default model may (ELF TLS, "dynamic"). */
-static _Thread_local struct neap_rt *volatile watching
+/* The runtime of this thread: a signal handler has no other way to find it.
+   The only thread-local of neap. initial-exec: the handler must not allocate,
+   which the default model may (ELF TLS, "dynamic"). */
+static _Thread_local struct neap_rt *volatile thread_rt
     __attribute__((tls_model("initial-exec")));
+
+struct neap_rt *neap__sigint_rt(void) {
+  return thread_rt;
+}
+
+void neap__sigint_claim(struct neap_rt *rt) {
+  if (thread_rt == NULL)
+    thread_rt = rt;
+}
 
 static void call_old(const struct sigaction *old, int signum, siginfo_t *info,
                      void *context) {
@@ -22,7 +31,7 @@ static void call_old(const struct sigaction *old, int signum, siginfo_t *info,
 }
 
 static void on_sigint(int signum, siginfo_t *info, void *context) {
-  struct neap_rt *rt = watching;
+  struct neap_rt *rt = thread_rt;
   if (rt == NULL) {
     /* The wrong thread: it blocks the signal from here on, and the process
        gets it once more, for another thread. */
@@ -47,7 +56,8 @@ static bool is_ours(const struct sigaction *action) {
 
 void neap__sigint_watch(struct neap_rt *rt) {
   struct sigaction now;
-  if (watching != NULL && watching != rt)
+  neap__sigint_claim(rt);
+  if (thread_rt != rt)
     return; /* another runtime's main drives this one: it has the signal */
   if (sigaction(SIGINT, NULL, &now) != 0 || !is_function(&now) || is_ours(&now))
     return;
@@ -55,18 +65,17 @@ void neap__sigint_watch(struct neap_rt *rt) {
   struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
   action.sa_sigaction = on_sigint;
   action.sa_mask = now.sa_mask;
-  watching = rt;
   rt->sigint.installed = sigaction(SIGINT, &action, NULL) == 0;
 }
 
 void neap__sigint_unwatch(struct neap_rt *rt) {
   struct sigaction now;
-  if (!rt->sigint.installed)
-    return;
-  rt->sigint.installed = false;
-  if (sigaction(SIGINT, NULL, &now) == 0 && is_ours(&now))
+  if (rt->sigint.installed && sigaction(SIGINT, NULL, &now) == 0 &&
+      is_ours(&now))
     sigaction(SIGINT, &rt->sigint.old, NULL);
-  watching = NULL;
+  rt->sigint.installed = false;
+  if (thread_rt == rt)
+    thread_rt = NULL;
 }
 
 bool neap__sigint_take(struct neap_rt *rt) {

@@ -17,11 +17,16 @@ struct neap_sigint {
   volatile sig_atomic_t pending; /* it came while main waits */
 };
 
+/* The runtime that signal handlers on this thread find, or NULL; and the wish
+   to be that one, which the first to come gets. */
+struct neap_rt *neap__sigint_rt(void);
+void neap__sigint_claim(struct neap_rt *rt);
+
 /* Main is about to wait in a poll: puts our handler in front, if SIGINT has a
    handler function that isn't ours. */
 void neap__sigint_watch(struct neap_rt *rt);
 
-/* Takes our handler away again, if it is still there. */
+/* Takes our handler away again, if it is still there, and forgets rt. */
 void neap__sigint_unwatch(struct neap_rt *rt);
 
 /* Whether a SIGINT came since the last call. One that came while main ran Lua

@@ -88,8 +88,7 @@ void neap__stack_deinit(struct neap_stacks *stacks) {
     while (node != lists[i]) {
       struct neap_slot *slot = NEAP_LIST_ENTRY(node, struct neap_slot, order);
       node = node->next;
-      if (slot->bound == 0)
-        slot_free(stacks, slot);
+      slot_free(stacks, slot);
     }
   }
 }
@@ -235,6 +234,14 @@ void neap__stack_leave(struct neap_stacks *stacks, struct neap_frames *frames) {
   }
   stacks->nspare++;
   neap__list_push(&stacks->spare, &slot->order);
+}
+
+void neap__stack_abandon(struct neap_stacks *stacks,
+                         struct neap_frames *frames) {
+  struct neap_slot *slot = frames->slot;
+  neap__list_remove(&slot->order);
+  neap__mem_free(stacks->mem, slot, sizeof *slot);
+  frames->slot = NULL;
 }
 
 void neap__stack_evict(struct neap_stacks *stacks, struct neap_frames *frames) {

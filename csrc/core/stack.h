@@ -52,8 +52,7 @@ struct neap_stacks {
 void neap__stack_init(struct neap_stacks *stacks, struct neap_mem *mem,
                       size_t stack_size, bool all_private);
 
-/* Unmaps every slot that no task is bound to. A slot that is still bound (the
-   one on which lua_close was called) stays mapped until the process ends. */
+/* Unmaps every slot. No task is bound to one any more. */
 void neap__stack_deinit(struct neap_stacks *stacks);
 
 /*
@@ -73,6 +72,11 @@ int neap__stack_enter(struct neap_stacks *stacks, struct neap_frames *frames);
 
 /* The frames have ended: gives their slot up. */
 void neap__stack_leave(struct neap_stacks *stacks, struct neap_frames *frames);
+
+/* The frames are running and go on to the process's end, without the runtime:
+   forgets their slot and leaves it mapped. */
+void neap__stack_abandon(struct neap_stacks *stacks,
+                         struct neap_frames *frames);
 
 /* Hostile build: saves the frames at once and poisons where they were. */
 void neap__stack_evict(struct neap_stacks *stacks, struct neap_frames *frames);

@@ -51,7 +51,10 @@ void neapL_close(lua_State *L, struct neapL *N) {
 static int box_gc(lua_State *L) {
   struct neapL *N = lua_touserdata(L, 1);
   neap_rt *rt = N->rt;
+  if (rt == NULL)
+    return 0; /* it could not even be made */
   neapL_close(L, N);
+  neapL_task_abandon(rt->closer);
   N->rt = NULL;
   neap_free(rt);
   neapL_neap_close(L, N);
@@ -118,6 +121,7 @@ static struct neapL *open_box(lua_State *L) {
   N->rt->binding = N;
   N->rt->on_dropped = neapL_task_dropped;
   N->rt->on_exit = on_exit_due;
+  N->rt->overflow.name_of = neapL_task_name;
   N->rt->sched.on_turn_end = on_turn_end;
   N->rt->sched.on_turn_end_ud = N;
   neapL_task_open(L, N);

@@ -276,6 +276,11 @@ static void release(struct neap_task *task) {
   neap__mem_free(&task->rt->mem, lt, sizeof *lt + lt->namelen);
 }
 
+void neapL_task_abandon(struct neap_task *task) {
+  if (task != NULL && !task->is_main)
+    release(task);
+}
+
 void neapL_task_dropped(struct neap_task *task, void *binding) {
   struct neapL *N = binding;
   const char *name = neapL_task_name(task);

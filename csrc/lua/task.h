@@ -38,6 +38,10 @@ void neapL_task_sethook(struct neap_task *task, lua_Hook hook);
 /* rt->on_dropped: a task could not be unwound at the runtime's end. */
 void neapL_task_dropped(struct neap_task *task, void *binding);
 
+/* The task on whose stack the state was closed goes on without a runtime:
+   frees what the binding has of it. Harmless for NULL and main. */
+void neapL_task_abandon(struct neap_task *task);
+
 /* Reports the failures that nobody has asked for by the end of the turn. */
 void neapL_task_report(struct neapL *N);
 
