@@ -271,6 +271,9 @@ NEAP_API int neap_accept(neap_server *server, uint64_t due_ns,
 /* Where server listens. Does not wait. Returns 0 or a negative UV_E* code. */
 NEAP_API int neap_server_address(neap_server *server, neap_address *out);
 
+/* Whether a task waits for a connection. Does not wait. */
+NEAP_API bool neap_server_waited(const neap_server *server);
+
 /* Stops listening, wakes who waits with UV_ECANCELED, and gives the caller's
    share of the memory up. Does not wait. NULL is harmless. */
 NEAP_API void neap_server_close(neap_server *server);
@@ -344,6 +347,13 @@ NEAP_API void neap_stream_timeouts(neap_stream *stream, uint64_t read_ns,
    negative UV_E* code. */
 NEAP_API int neap_stream_address(neap_stream *stream, neap_address *out);
 NEAP_API int neap_stream_peer(neap_stream *stream, neap_address *out);
+
+/* "127.0.0.1:80": the peer, for messages, cut to size bytes. Does not wait. */
+NEAP_API void neap_stream_name(const neap_stream *stream, char *out,
+                               size_t size);
+
+/* Whether a task waits to read or write. Does not wait. */
+NEAP_API bool neap_stream_waited(const neap_stream *stream);
 
 /* TCP's options: small writes go out at once; seconds of silence before the
    peer is probed (0: never). Does not wait. Returns 0 or a negative UV_E*. */

@@ -182,6 +182,10 @@ int neap_server_address(neap_server *server, neap_address *out) {
   return neap__addr_of_fd(server->fd, false, out);
 }
 
+bool neap_server_waited(const neap_server *server) {
+  return !neap__list_empty(&server->waiters);
+}
+
 void neap_server_close(neap_server *server) {
   if (server == NULL)
     return;
@@ -288,10 +292,12 @@ static enum outcome judge(int error) {
 
 /* Takes a connection off the kernel's queue: a descriptor, or a negative
    UV_E* and what it means. */
-static int take(struct neap_server *server, enum outcome *outcome) {
+static int take(struct neap_server *server, union neap_addr *remote,
+                enum outcome *outcome) {
   int dead = 0, fd;
   do {
-    fd = accept4(server->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    socklen_t len = sizeof *remote;
+    fd = accept4(server->fd, &remote->any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     *outcome = fd >= 0 ? TAKEN : judge(errno);
   } while (*outcome == DEAD && ++dead < DEAD_AT_ONCE);
   if (fd >= 0)
@@ -300,12 +306,13 @@ static int take(struct neap_server *server, enum outcome *outcome) {
   return errno == ENOMEM ? UV_ENOBUFS : uv_translate_sys_error(errno);
 }
 
-static int open_stream(struct neap_server *server, int fd, neap_stream **out) {
+static int open_stream(struct neap_server *server, int fd,
+                       const union neap_addr *remote, neap_stream **out) {
   struct neap_rt *rt = server->handle.rt;
   server->pause_ns = server->until_ns = 0;
   if (server->family == AF_UNIX)
     return neap__pipe_open(rt, fd, out);
-  int err = neap__tcp_open(rt, fd, out);
+  int err = neap__tcp_open(rt, fd, remote, out);
   if (err == 0)
     neap_stream_nodelay(*out, true); /* as when connecting */
   return err;
@@ -333,6 +340,7 @@ static bool pausing(const struct neap_server *server) {
 
 int neap_accept(neap_server *server, uint64_t due_ns, neap_stream **out) {
   enum outcome outcome;
+  union neap_addr remote;
   int err = neap__handle_begin(&server->handle);
   if (err < 0)
     return err;
@@ -345,9 +353,9 @@ int neap_accept(neap_server *server, uint64_t due_ns, neap_stream **out) {
       behind = false;
       err = wait_readable(server, due_ns);
     } else {
-      int fd = take(server, &outcome);
+      int fd = take(server, &remote, &outcome);
       if (outcome == TAKEN)
-        return open_stream(server, fd, out);
+        return open_stream(server, fd, &remote, out);
       err = go_on(server, outcome, fd, due_ns);
     }
   }

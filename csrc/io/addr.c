@@ -97,6 +97,10 @@ int neap__addr_of_fd(int fd, bool peer, neap_address *out) {
 
 void neap__addr_format(const union neap_addr *addr, char *out, size_t size) {
   neap_address text;
+  if (addr->any.sa_family == AF_UNSPEC) {
+    snprintf(out, size, "unix socket");
+    return;
+  }
   memset(&text, 0, sizeof text);
   describe_ip(addr, &text);
   bool six = addr->any.sa_family == AF_INET6;

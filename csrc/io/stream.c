@@ -3,7 +3,6 @@
 
 #include "core/mem.h"
 #include "core/waitq.h"
-#include "io/addr.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -383,4 +382,12 @@ int neap_stream_address(neap_stream *stream, neap_address *out) {
 
 int neap_stream_peer(neap_stream *stream, neap_address *out) {
   return address(stream, true, out);
+}
+
+void neap_stream_name(const neap_stream *s, char *out, size_t size) {
+  neap__addr_format(&s->remote, out, size);
+}
+
+bool neap_stream_waited(const neap_stream *s) {
+  return s->reader != NULL || s->request != NULL || s->busy;
 }

@@ -12,6 +12,7 @@
 #ifndef NEAP_IO_STREAM_H
 #define NEAP_IO_STREAM_H
 
+#include "io/addr.h"
 #include "io/handle.h"
 #include "io/inbuf.h"
 
@@ -34,6 +35,7 @@ struct neap_stream {
   struct neap_op *request;  /* what libuv is asked for, if it is waited for */
 
   uint64_t read_ns, write_ns; /* how long each may take, or NEAP_NEVER */
+  union neap_addr remote;     /* the peer's; all-zero: it has no IP address */
 
   union {
     uv_handle_t handle;

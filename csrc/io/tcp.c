@@ -34,6 +34,7 @@ int neap__tcp_connect(struct neap_rt *rt, const union neap_addr *addr,
   int err = neap__stream_new(rt, UV_TCP, &s);
   if (err < 0)
     return err;
+  s->remote = *addr;
   err = connect_stream(s, addr, local, due_ns);
   if (err < 0) {
     neap_stream_close(s);
@@ -43,13 +44,15 @@ int neap__tcp_connect(struct neap_rt *rt, const union neap_addr *addr,
   return 0;
 }
 
-int neap__tcp_open(struct neap_rt *rt, int fd, struct neap_stream **out) {
+int neap__tcp_open(struct neap_rt *rt, int fd, const union neap_addr *remote,
+                   struct neap_stream **out) {
   struct neap_stream *s;
   int err = neap__stream_new(rt, UV_TCP, &s);
   if (err < 0) {
     close(fd);
     return err;
   }
+  s->remote = *remote;
   err = uv_tcp_open(&s->uv.tcp, fd);
   if (err < 0) {
     close(fd);

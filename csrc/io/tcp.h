@@ -16,8 +16,10 @@ int neap__tcp_connect(struct neap_rt *rt, const union neap_addr *addr,
                       const union neap_addr *local, uint64_t due_ns,
                       struct neap_stream **out);
 
-/* A stream on the connected socket fd, which is the stream's from now on, or
-   closed on failure. Does not wait. Returns 0 or a negative UV_E*. */
-int neap__tcp_open(struct neap_rt *rt, int fd, struct neap_stream **out);
+/* A stream on the connected socket fd, whose peer is remote. fd is the stream's
+   from now on, or closed on failure. Does not wait. Returns 0 or a negative
+   UV_E*. */
+int neap__tcp_open(struct neap_rt *rt, int fd, const union neap_addr *remote,
+                   struct neap_stream **out);
 
 #endif
