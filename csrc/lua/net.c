@@ -1,0 +1,301 @@
+/* net.c: neap.net: connecting, listening and servers. */
+#include "lua/stream.h"
+
+#include <string.h>
+#include <uv.h>
+
+#define SERVER "neap.server"
+
+/* Addresses of a name whose failures are told. */
+#define MAX_ATTEMPTS 8
+
+/* --- addresses as arguments -------------------------------------------------- */
+
+/* Where to: host and port, or "unix:/path" alone. options: the index of the
+   table that may follow. */
+struct target {
+  const char *host;
+  uint16_t port;
+  bool is_unix;
+  int options;
+};
+
+static struct target check_target(lua_State *L) {
+  struct target target = {.options = 3};
+  size_t len;
+  target.host = luaL_checklstring(L, 1, &len);
+  luaL_argcheck(L, strlen(target.host) == len, 1, "host contains zeros");
+  target.is_unix = strncmp(target.host, "unix:", 5) == 0;
+  if (target.is_unix) {
+    if (lua_istable(L, 2))
+      target.options = 2;
+    else
+      luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "a unix socket has no port");
+  } else {
+    lua_Integer port = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, port >= 0 && port <= 65535, 2, "port out of range");
+    target.port = (uint16_t)port;
+  }
+  neapL_checkoptions(L, target.options);
+  return target;
+}
+
+/* Pushes and returns the target's name for messages. */
+static const char *push_name(lua_State *L, const struct target *target) {
+  if (target->is_unix)
+    return lua_pushstring(L, target->host);
+  bool six = strchr(target->host, ':') != NULL;
+  return lua_pushfstring(L, six ? "[%s]:%d" : "%s:%d", target->host,
+                         (int)target->port);
+}
+
+/* --- connect ---------------------------------------------------------------- */
+
+/* What neap_connect is told, and what it tells. Lies in a userdata: the frames
+   that wait stay small. */
+struct connecting {
+  neap_connect_options options;
+  uint64_t limit_ns;
+  neap_attempt attempts[MAX_ATTEMPTS];
+};
+
+static struct connecting *push_connecting(lua_State *L, int options) {
+  struct connecting *c = lua_newuserdatauv(L, sizeof *c, 0);
+  memset(c, 0, sizeof *c);
+  neap_connect_options *o = &c->options;
+  c->limit_ns = neapL_optfieldseconds(L, options, "timeout", NEAP_NEVER);
+  o->size = sizeof *o;
+  o->bind = neapL_optfieldstring(L, options, "bind", NULL);
+  o->nagle = !neapL_optfieldbool(L, options, "nodelay", true);
+  o->keepalive = (uint32_t)neapL_optfieldint(L, options, "keepalive", 0,
+                                             NEAPL_KEEPALIVE_MAX, 0);
+  o->attempts = c->attempts;
+  o->max_attempts = MAX_ATTEMPTS;
+  return c;
+}
+
+/* Several addresses: one message that lists each with its reason. */
+static int fail_attempts(lua_State *L, const struct connecting *c, int err,
+                         const char *name) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 4 * MAX_ATTEMPTS, NULL);
+  lua_pushnil(L);
+  lua_pushfstring(L, "%s: ", name);
+  for (size_t i = 0; i < c->options.nattempts; i++)
+    lua_pushfstring(L, i == 0 ? "%s: %s" : "; %s: %s", c->attempts[i].address,
+                    neapL_strerror(c->attempts[i].err));
+  lua_concat(L, lua_gettop(L) - top - 1);
+  lua_pushstring(L, uv_err_name(err));
+  return 3;
+}
+
+static int fail_connect(lua_State *L, const struct connecting *c, int err,
+                        const struct target *target) {
+  if (err == UV_ETIMEDOUT && c->options.due_ns != 0 &&
+      uv_hrtime() >= c->options.due_ns)
+    return neapL_timedout(L, (double)c->limit_ns / 1e9);
+  neapL_raise(L, err);
+  const char *name = push_name(L, target);
+  if (c->options.nattempts > 1 && err != UV_ENOMEM)
+    return fail_attempts(L, c, err, name);
+  return neapL_fail(L, err, name);
+}
+
+/* net.connect(host, port [, options]) or net.connect("unix:/path" [, options])
+   -> conn | nil, message, code. Waits. */
+static int net_connect(lua_State *L) {
+  neap_rt *rt = neapL_waitrt(L);
+  struct target target = check_target(L);
+  struct connecting *c = push_connecting(L, target.options);
+  struct neapL_conn *conn = neapL_newconn(L);
+  if (c->limit_ns != NEAP_NEVER)
+    c->options.due_ns = neapL_due(c->limit_ns);
+  int err =
+      neap_connect(rt, target.host, target.port, &c->options, &conn->stream);
+  return err == 0 ? 1 : fail_connect(L, c, err, &target);
+}
+
+/* --- servers ---------------------------------------------------------------- */
+
+struct neapL_server {
+  neap_server *server; /* NULL: closed */
+  bool warned;         /* that descriptors run out was told once */
+};
+
+static struct neapL_server *check_server(lua_State *L) {
+  return luaL_checkudata(L, 1, SERVER);
+}
+
+static struct neapL_server *new_server(lua_State *L) {
+  struct neapL_server *server = lua_newuserdatauv(L, sizeof *server, 0);
+  *server = (struct neapL_server){0};
+  luaL_setmetatable(L, SERVER);
+  return server;
+}
+
+/* net.listen(host, port [, options]) or net.listen("unix:/path" [, options])
+   -> server | nil, message, code. Waits when host is a name. */
+static int net_listen(lua_State *L) {
+  neap_rt *rt = neapL_waitrt(L);
+  struct target target = check_target(L);
+  neap_listen_options o = {.size = sizeof o};
+  o.backlog = (int)neapL_optfieldint(L, target.options, "backlog", 1, 65535, 0);
+  o.reuseport = neapL_optfieldbool(L, target.options, "reuseport", false);
+  o.ipv6only = neapL_optfieldbool(L, target.options, "ipv6only", false);
+  struct neapL_server *server = new_server(L);
+  int err = neap_listen(rt, target.host, target.port, &o, &server->server);
+  if (err == 0)
+    return 1;
+  neapL_raise(L, err);
+  return neapL_fail(L, err, push_name(L, &target));
+}
+
+static int fail_closed(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushliteral(L, "server is closed");
+  lua_pushliteral(L, "EBADF");
+  return 3;
+}
+
+/* The system has run out of something: the server goes on, and says so once. */
+static bool is_shortage(lua_State *L, struct neapL_server *server, int err) {
+  if (err != UV_EMFILE && err != UV_ENFILE && err != UV_ENOBUFS)
+    return false;
+  if (!server->warned) {
+    server->warned = true;
+    lua_pushfstring(L, "accept: %s; trying again", neapL_strerror(err));
+    neapL_warn(L, lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+/* Pushes the next connection and returns 0, or a negative code. Waits. */
+static int accept_conn(lua_State *L, struct neapL_server *server,
+                       uint64_t due_ns) {
+  struct neapL_conn *conn = neapL_newconn(L);
+  int err;
+  do {
+    err = UV_EBADF;
+    if (server->server != NULL)
+      err = neap_accept(server->server, due_ns, &conn->stream);
+  } while (is_shortage(L, server, err));
+  return err;
+}
+
+/* server:accept([timeout]) -> conn | nil, message, code. Waits. */
+static int server_accept(lua_State *L) {
+  neapL_waitrt(L);
+  struct neapL_server *server = check_server(L);
+  uint64_t limit_ns = neapL_optseconds(L, 2, NEAP_NEVER);
+  int err = accept_conn(L, server, neapL_due(limit_ns));
+  if (err == 0)
+    return 1;
+  if (err == UV_EBADF && server->server == NULL)
+    return fail_closed(L);
+  if (err == UV_ETIMEDOUT)
+    return neapL_timedout(L, (double)limit_ns / 1e9);
+  return neapL_fail(L, err, "accept");
+}
+
+/* for conn in server do: the server is the iterator. Its closing ends the
+   loop; other failures are raised. Waits. */
+static int server_call(lua_State *L) {
+  neapL_waitrt(L);
+  struct neapL_server *server = check_server(L);
+  int err = accept_conn(L, server, NEAP_NEVER);
+  if (err == 0)
+    return 1;
+  if (server->server == NULL) {
+    neapL_raise(L, err);
+    lua_pushnil(L);
+    return 1;
+  }
+  neapL_fail(L, err, "accept");
+  return luaL_error(L, "%s", lua_tostring(L, -2));
+}
+
+/* server:address() -> ip, port, family | nil, message, code. */
+static int server_address(lua_State *L) {
+  struct neapL_server *server = check_server(L);
+  neap_address address;
+  if (neapL_peekrt(L) == NULL || server->server == NULL)
+    return fail_closed(L);
+  int err = neap_server_address(server->server, &address);
+  return err < 0 ? neapL_fail(L, err, "server")
+                 : neapL_pushaddress(L, &address);
+}
+
+static void close_server(lua_State *L, struct neapL_server *box) {
+  neap_server *server = box->server;
+  box->server = NULL;
+  if (server != NULL && neapL_peekrt(L) != NULL)
+    neap_server_close(server);
+}
+
+/* server:close() -> true. */
+static int server_close(lua_State *L) {
+  close_server(L, check_server(L));
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int server_gc(lua_State *L) {
+  struct neapL_server *server = check_server(L);
+  if (server->server == NULL || neapL_peekrt(L) == NULL)
+    return 0;
+  neapL_gc_enter(L, neap_server_waited(server->server));
+  if (server->server == NULL || neapL_peekrt(L) == NULL)
+    return 0;
+  close_server(L, server);
+  neapL_warn(L, "a server was not closed");
+  return 0;
+}
+
+static int server_tostring(lua_State *L) {
+  struct neapL_server *server = check_server(L);
+  neap_address a;
+  if (neapL_peekrt(L) == NULL || server->server == NULL ||
+      neap_server_address(server->server, &a) < 0)
+    lua_pushliteral(L, "server (closed)");
+  else if (strcmp(a.family, "unix") == 0)
+    lua_pushfstring(L, "server (unix:%s)", a.text);
+  else
+    lua_pushfstring(L,
+                    strcmp(a.family, "inet6") == 0 ? "server ([%s]:%d)"
+                                                   : "server (%s:%d)",
+                    a.text, a.port);
+  return 1;
+}
+
+static const luaL_Reg server_methods[] = {
+    {"accept", server_accept},
+    {"address", server_address},
+    {"close", server_close},
+    {NULL, NULL},
+};
+
+static const luaL_Reg server_meta[] = {
+    {"__call", server_call},
+    {"__close", server_close},
+    {"__gc", server_gc},
+    {"__tostring", server_tostring},
+    {NULL, NULL},
+};
+
+static const luaL_Reg net_functions[] = {
+    {"connect", net_connect},
+    {"listen", net_listen},
+    {NULL, NULL},
+};
+
+NEAP_API int luaopen_neap_net(lua_State *L);
+
+int luaopen_neap_net(lua_State *L) {
+  struct neapL *N = neapL_require(L);
+  neapL_openconn(L, N);
+  neapL_newtype(L, N, SERVER, server_methods, server_meta);
+  lua_newtable(L);
+  neapL_setfuncs(L, N, net_functions);
+  return 1;
+}
