@@ -224,7 +224,7 @@ typedef struct neap_attempt {
 typedef struct neap_connect_options {
   size_t size;        /* sizeof(neap_connect_options) */
   uint64_t due_ns;    /* when to give up; 0: never */
-  const char *bind;   /* the local address to connect from, or NULL */
+  const char *bind;   /* the IP address to connect from, or NULL */
   bool nagle;         /* leave Nagle's algorithm on */
   uint32_t keepalive; /* seconds of silence before the peer is probed; 0: off */
   /* Room for what failed (may be NULL), and how many of it were filled in. */

@@ -31,14 +31,10 @@ static int set_options(struct neap_stream *s, const neap_connect_options *o) {
 }
 
 static int try_one(struct neap_rt *rt, const union neap_addr *addr,
-                   const neap_connect_options *o, uint64_t due_ns,
-                   neap_stream **out) {
-  union neap_addr local;
+                   const union neap_addr *local, const neap_connect_options *o,
+                   uint64_t due_ns, neap_stream **out) {
   struct neap_stream *s;
-  if (o->bind != NULL && !neap__addr_parse(o->bind, 0, &local))
-    return UV_EADDRNOTAVAIL;
-  int err =
-      neap__tcp_connect(rt, addr, o->bind != NULL ? &local : NULL, due_ns, &s);
+  int err = neap__tcp_connect(rt, addr, local, due_ns, &s);
   if (err < 0)
     return err;
   err = set_options(s, o);
@@ -52,14 +48,14 @@ static int try_one(struct neap_rt *rt, const union neap_addr *addr,
 
 /* Tries each of host's addresses. */
 static int try_all(struct neap_rt *rt, const char *host, uint16_t port,
-                   neap_connect_options *o, uint64_t due_ns,
-                   neap_stream **out) {
+                   const union neap_addr *local, neap_connect_options *o,
+                   uint64_t due_ns, neap_stream **out) {
   struct neap_addrs *addrs;
   int err = neap__dns_lookup(rt, host, port, due_ns, &addrs);
   if (err < 0)
     return err;
   for (uint32_t i = 0; i < addrs->n; i++) {
-    err = try_one(rt, &addrs->list[i], o, due_ns, out);
+    err = try_one(rt, &addrs->list[i], local, o, due_ns, out);
     if (err == 0 || ends_all(err, due_ns))
       break;
     note(o, &addrs->list[i], err);
@@ -74,11 +70,15 @@ int neap_connect(neap_rt *rt, const char *host, uint16_t port,
   neap_connect_options *o = options != NULL ? options : &none;
   uint64_t due_ns = o->due_ns != 0 ? o->due_ns : NEAP_NEVER;
   o->nattempts = 0;
+  union neap_addr local;
+  const bool bound = o->bind != NULL;
+  if (bound && !neap__addr_parse(o->bind, 0, &local))
+    return UV_EADDRNOTAVAIL;
   int err = neap__handle_enter(rt);
   if (err < 0)
     return err;
   const char *path = neap__addr_unix(host);
   if (path != NULL)
     return neap__pipe_connect(rt, path, due_ns, out);
-  return try_all(rt, host, port, o, due_ns, out);
+  return try_all(rt, host, port, bound ? &local : NULL, o, due_ns, out);
 }

@@ -9,7 +9,7 @@
 /* Addresses of a name whose failures are told. */
 #define MAX_ATTEMPTS 8
 
-/* --- addresses as arguments -------------------------------------------------- */
+/* --- addresses as arguments ----------------------------------------------- */
 
 /* Where to: host and port, or "unix:/path" alone. options: the index of the
    table that may follow. */
@@ -49,7 +49,12 @@ static const char *push_name(lua_State *L, const struct target *target) {
                          (int)target->port);
 }
 
-/* --- connect ---------------------------------------------------------------- */
+static uint64_t due_after(uint64_t ns) {
+  uint64_t now = uv_hrtime();
+  return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
+}
+
+/* --- connect -------------------------------------------------------------- */
 
 /* What neap_connect is told, and what it tells. Lies in a userdata: the frames
    that wait stay small. */
@@ -109,13 +114,13 @@ static int net_connect(lua_State *L) {
   struct connecting *c = push_connecting(L, target.options);
   struct neapL_conn *conn = neapL_newconn(L);
   if (c->limit_ns != NEAP_NEVER)
-    c->options.due_ns = neapL_due(c->limit_ns);
+    c->options.due_ns = due_after(c->limit_ns);
   int err =
       neap_connect(rt, target.host, target.port, &c->options, &conn->stream);
   return err == 0 ? 1 : fail_connect(L, c, err, &target);
 }
 
-/* --- servers ---------------------------------------------------------------- */
+/* --- servers -------------------------------------------------------------- */
 
 struct neapL_server {
   neap_server *server; /* NULL: closed */
@@ -188,7 +193,7 @@ static int server_accept(lua_State *L) {
   neapL_waitrt(L);
   struct neapL_server *server = check_server(L);
   uint64_t limit_ns = neapL_optseconds(L, 2, NEAP_NEVER);
-  int err = accept_conn(L, server, neapL_due(limit_ns));
+  int err = accept_conn(L, server, due_after(limit_ns));
   if (err == 0)
     return 1;
   if (err == UV_EBADF && server->server == NULL)

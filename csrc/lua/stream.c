@@ -15,7 +15,7 @@ static struct neapL_conn *check_conn(lua_State *L) {
   return luaL_checkudata(L, 1, CONN);
 }
 
-/* --- failures --------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------- */
 
 /* Apart, so that its text does not lie in a frame that waits. */
 __attribute__((noinline)) static int
@@ -53,7 +53,7 @@ static int fail_read(lua_State *L, const struct neapL_conn *conn, int err) {
   return fail(L, conn, err, conn->read_ns);
 }
 
-/* --- reading ---------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 /* What formats.c reads from. The connection may be closed at any step: by
    another task in a wait, by a finalizer when something is pushed. */
@@ -234,7 +234,7 @@ static int conn_lines(lua_State *L) {
   return 1;
 }
 
-/* --- writing ---------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Replaces the array at arg by all its strings and numbers in a row. */
 static void join_array(lua_State *L, int arg) {
@@ -243,9 +243,9 @@ static void join_array(lua_State *L, int arg) {
   luaL_checkstack(L, (int)n + 1, "too many elements");
   for (lua_Integer i = 1; i <= n; i++) {
     if (!lua_isstring(L, (lua_rawgeti(L, arg, i), -1)))
-      luaL_argerror(L, arg,
-                    lua_pushfstring(L, "element %I is a %s", i,
-                                    luaL_typename(L, -1)));
+      luaL_argerror(
+          L, arg,
+          lua_pushfstring(L, "element %I is a %s", i, luaL_typename(L, -1)));
   }
   lua_concat(L, (int)n);
   lua_replace(L, arg);
@@ -309,7 +309,7 @@ static int conn_shutdown(lua_State *L) {
   return 1;
 }
 
-/* --- closing ---------------------------------------------------------------- */
+/* --- closing -------------------------------------------------------------- */
 
 /* After the runtime's end its streams are gone by themselves. */
 static void close_conn(lua_State *L, struct neapL_conn *conn,
@@ -346,7 +346,7 @@ static int conn_gc(lua_State *L) {
   return 0;
 }
 
-/* --- the rest --------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------- */
 
 static uint64_t check_limit(lua_State *L, int arg) {
   return lua_isnoneornil(L, arg) ? NEAP_NEVER : neapL_checkseconds(L, arg);
