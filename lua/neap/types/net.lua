@@ -1,0 +1,173 @@
+---@meta neap.net
+
+--- TCP connections, servers and unix sockets. Expected failures are returned
+--- as `nil, message, code`; misuse raises.
+---@class neap.net
+local net = {}
+
+---@class neap.net.connect_options
+---@field timeout? number  seconds for the whole of it, the look-up included
+---@field nodelay? boolean  small writes go out at once (default true)
+---@field keepalive? integer  seconds of silence before the peer is probed (default: never)
+---@field bind? string  the IP address to connect from
+
+--- Connects to a host, a name or an IP address, trying its addresses in order; or
+--- to `"unix:/path"`, without a port. A host name is looked up without blocking
+--- other tasks. Waits.
+---@param host string
+---@param port? integer
+---@param options? neap.net.connect_options
+---@return neap.conn? conn
+---@return string? message  with several addresses: each with its reason
+---@return string? code
+function net.connect(host, port, options) end
+
+---@class neap.net.listen_options
+---@field backlog? integer  connections that may wait to be accepted (default: the system's limit)
+---@field reuseport? boolean  several processes may listen on one port
+---@field ipv6only? boolean  "::" and "*" don't stand for IPv4 as well
+
+--- Listens on a host's address: an IP address, a name, or `"*"` for all; port 0
+--- is any free one. Or on `"unix:/path"`, without a port. Waits when host is a
+--- name.
+---@param host string
+---@param port? integer
+---@param options? neap.net.listen_options
+---@return neap.server? server
+---@return string? message
+---@return string? code
+function net.listen(host, port, options) end
+
+--- What listens for connections; a to-be-closed value. `for conn in server do`
+--- accepts until the server is closed. When the process runs out of
+--- descriptors, the server pauses and goes on by itself.
+---@class neap.server
+---@operator call: neap.conn?
+local server = {}
+
+--- The next connection; tasks get them in the order in which they asked. Waits.
+---@param timeout? number  seconds; 0 tries once
+---@return neap.conn? conn
+---@return string? message
+---@return string? code  "ECANCELED" when the server is closed meanwhile
+function server:accept(timeout) end
+
+--- Where it listens: IP address, port and "inet" or "inet6"; or path, nil, "unix".
+---@return string? ip
+---@return integer|string|nil port  the message after a failure
+---@return string? family  the code after a failure
+function server:address() end
+
+--- Stops listening. Who waits in accept gets "ECANCELED". Does not wait.
+---@return true
+function server:close() end
+
+--- A connection; a to-be-closed value. One task may read while another writes;
+--- a second reader gets "EBUSY". Writes of several tasks follow each other whole.
+---@class neap.conn
+local conn = {}
+
+--- Reads as io's file:read: "l", "L", "a", "n", or a count, which waits for all of
+--- its bytes or the end. Without a format a line. What was received before a
+--- failure, a timeout for instance, stays to be read. Waits.
+---@param ... "l"|"L"|"a"|"n"|integer
+---@return string|number|nil ...  nil at the end; nil, message, code after a failure
+function conn:read(...) end
+
+--- What is there, at least a byte. Waits.
+---@param max? integer  bytes
+---@return string? data  nil at the end
+---@return string? message
+---@return string? code
+function conn:read_some(max) end
+
+---@class neap.conn.read_until_options
+---@field max? integer  a longer record is a failure, "EMSGSIZE"
+---@field keep? boolean  the delimiter is part of the result
+
+--- A record that ends with a delimiter; at the end of the stream what is left,
+--- then nil. Waits.
+---@param delimiter string
+---@param options? neap.conn.read_until_options
+---@return string? record
+---@return string? message
+---@return string? code
+function conn:read_until(delimiter, options) end
+
+--- Iterates over lines, or what the formats say, until the end. A failure is
+--- raised, as by io.lines. Waits in the loop.
+---@param ... "l"|"L"|"a"|"n"|integer
+---@return fun(): string|number|nil, ...
+function conn:lines(...) end
+
+--- The next n bytes, fewer at the end; they stay to be read. Waits.
+---@param n integer
+---@return string? data
+---@return string? message
+---@return string? code
+function conn:peek(n) end
+
+--- How many bytes can be read without waiting.
+---@return integer? bytes
+---@return string? message
+---@return string? code
+function conn:buffered() end
+
+--- Writes everything, as one record. Waits only while the peer does not read.
+---@param ... string|number|(string|number)[]
+---@return neap.conn? conn
+---@return string? message
+---@return string? code
+---@return integer? sent  how many bytes the connection took before the failure
+function conn:write(...) end
+
+--- Tells the peer that nothing more will be written; reading goes on. Waits.
+---@return true? done
+---@return string? message
+---@return string? code
+function conn:shutdown() end
+
+--- Closes. Who waits to read or write gets "ECANCELED". Does not wait.
+---@return true
+function conn:close() end
+
+--- Closes; the peer sees a reset instead of an end. Does not wait.
+---@return true
+function conn:reset() end
+
+--- How many seconds each read and each write may take from now on; nil: for ever.
+---@param read? number
+---@param write? number  default: as read
+---@return true? done
+---@return string? message
+---@return string? code
+function conn:settimeout(read, write) end
+
+--- The address of this side: IP address, port and "inet" or "inet6"; or path, nil,
+--- "unix".
+---@return string? ip
+---@return integer|string|nil port  the message after a failure
+---@return string? family  the code after a failure
+function conn:address() end
+
+--- The address of the other side, as conn:address.
+---@return string? ip
+---@return integer|string|nil port  the message after a failure
+---@return string? family  the code after a failure
+function conn:peer() end
+
+--- Whether small writes go out at once (TCP_NODELAY).
+---@param on boolean
+---@return true? done
+---@return string? message
+---@return string? code
+function conn:nodelay(on) end
+
+--- After how many seconds of silence the peer is probed; false: never.
+---@param seconds integer|false
+---@return true? done
+---@return string? message
+---@return string? code
+function conn:keepalive(seconds) end
+
+return net
