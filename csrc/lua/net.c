@@ -37,6 +37,7 @@ static struct target check_target(lua_State *L) {
     target.port = (uint16_t)port;
   }
   neapL_checkoptions(L, target.options);
+  lua_settop(L, target.options); /* what is pushed is no argument */
   return target;
 }
 
