@@ -1,0 +1,132 @@
+/* handle.c: shares and ends of what is opened; the idea is in handle.h. */
+#include "io/handle.h"
+
+#include "core/mem.h"
+#include "core/sched.h"
+
+#include <assert.h>
+
+static struct neap_handle *handle_of(struct neap_list *link) {
+  return NEAP_LIST_ENTRY(link, struct neap_handle, link);
+}
+
+/* At the runtime's end: starts ending all that is open. */
+static void close_all(struct neap_rt *rt) {
+  struct neap_list *head = &rt->io->handles, *link = head->next;
+  while (link != head) {
+    struct neap_handle *handle = handle_of(link);
+    link = link->next;
+    neap__handle_close(handle);
+  }
+}
+
+/* At the runtime's end, after the last close callback: shares that scripts
+   and unwound tasks still hold don't count any more. */
+static void free_all(struct neap_rt *rt) {
+  struct neap_io *io = rt->io;
+  struct neap_list *link;
+  while ((link = neap__list_pop(&io->handles)) != NULL) {
+    struct neap_handle *handle = handle_of(link);
+    neap__mem_free(&rt->mem, handle, handle->size);
+  }
+  neap__mem_shared_free(io->scratch);
+  neap__mem_free(&rt->mem, io, sizeof *io);
+  rt->io = NULL;
+}
+
+static void info(struct neap_rt *rt, neap_figures *out) {
+  out->handles = rt->io->nopen;
+  out->jobs = (uint64_t)rt->io->fs_jobs + rt->io->dns_jobs;
+}
+
+int neap__handle_io(struct neap_rt *rt, struct neap_io **out) {
+  if (rt->io == NULL) {
+    struct neap_io *io = neap__mem_zalloc(&rt->mem, sizeof *io);
+    if (io == NULL)
+      return UV_ENOMEM;
+    neap__list_init(&io->handles);
+    neap__list_init(&io->fs_waiters);
+    neap__list_init(&io->dns_waiters);
+    rt->io = io;
+    rt->io_close = close_all;
+    rt->io_free = free_all;
+    rt->io_info = info;
+  }
+  *out = rt->io;
+  return 0;
+}
+
+int neap__handle_new(struct neap_rt *rt, size_t size,
+                     void (*end)(struct neap_handle *), void **out) {
+  struct neap_io *io;
+  int err = neap__handle_io(rt, &io);
+  if (err < 0)
+    return err;
+  struct neap_handle *handle = neap__mem_zalloc(&rt->mem, size);
+  if (handle == NULL)
+    return UV_ENOMEM;
+  handle->rt = rt;
+  handle->end = end;
+  handle->size = (uint32_t)size;
+  handle->refs = 1;
+  neap__list_push(&io->handles, &handle->link);
+  *out = handle;
+  return 0;
+}
+
+void neap__handle_opened(struct neap_handle *handle) {
+  assert(!handle->open);
+  handle->open = true;
+  handle->rt->io->nopen++;
+  neap__handle_ref(handle);
+}
+
+void neap__handle_opened_uv(struct neap_handle *handle, uv_handle_t *uv) {
+  neap__handle_opened(handle);
+  handle->rt->uv_handles++;
+  uv->data = handle;
+}
+
+void neap__handle_gone(struct neap_handle *handle) {
+  assert(handle->open);
+  handle->open = false;
+  handle->rt->io->nopen--;
+  neap__handle_unref(handle);
+}
+
+static void on_closed(uv_handle_t *uv) {
+  struct neap_handle *handle = uv->data;
+  handle->rt->uv_handles--;
+  neap__handle_gone(handle);
+}
+
+void neap__handle_uv_close(uv_handle_t *uv) {
+  uv_close(uv, on_closed);
+}
+
+void neap__handle_close(struct neap_handle *handle) {
+  if (handle == NULL || handle->closed)
+    return;
+  handle->closed = true;
+  if (handle->open)
+    handle->end(handle);
+}
+
+void neap__handle_ref(struct neap_handle *handle) {
+  handle->refs++;
+}
+
+void neap__handle_unref(struct neap_handle *handle) {
+  assert(handle->refs > 0);
+  if (--handle->refs > 0)
+    return;
+  neap__list_remove(&handle->link);
+  neap__mem_free(&handle->rt->mem, handle, handle->size);
+}
+
+int neap__handle_begin(struct neap_rt *rt) {
+  neap__sched_spend(rt);
+  if (neap__op_check(rt) == 0)
+    return 0;
+  return neap__op_sleep(rt, 0); /* counts that the task went on all the same */
+}
