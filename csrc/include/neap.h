@@ -183,6 +183,181 @@ NEAP_API int neap_post(neap_rt *rt, neap_post_fn fn, void *arg);
 /* Fills in the figures. Does not wait. */
 NEAP_API void neap_info(neap_rt *rt, neap_figures *out);
 
+/* --- streams and networking ------------------------------------------------
+ */
+
+typedef struct neap_stream neap_stream; /* a connection */
+typedef struct neap_server neap_server; /* what listens for connections */
+
+/* No limit, where a function takes a due time (uv_hrtime's clock). */
+#define NEAP_NEVER UINT64_MAX
+
+/*
+ * Received bytes: a record of len bytes at base and, right behind it, tail
+ * bytes that belong to it but not to its value, as the newline of a line. They
+ * are the stream's: valid until the next call that waits or reads.
+ */
+typedef struct neap_view {
+  const char *base;
+  size_t len, tail;
+} neap_view;
+
+/* Bytes to be written, the caller's. */
+typedef struct neap_bytes {
+  const char *base;
+  size_t len;
+} neap_bytes;
+
+/* An address as a script sees it. */
+typedef struct neap_address {
+  const char *family; /* "inet", "inet6", "unix"; "" when it is neither */
+  int port;           /* 0 with "unix" */
+  char text[108];     /* IP address or path */
+} neap_address;
+
+/* What became of one address that was tried. */
+typedef struct neap_attempt {
+  int err;
+  char address[80]; /* "127.0.0.1:80", "[::1]:80" */
+} neap_attempt;
+
+/* What neap_connect may be told. All-zero but size: the defaults. */
+typedef struct neap_connect_options {
+  size_t size;        /* sizeof(neap_connect_options) */
+  uint64_t due_ns;    /* when to give up; 0: never */
+  const char *bind;   /* the local address to connect from, or NULL */
+  bool nagle;         /* leave Nagle's algorithm on */
+  uint32_t keepalive; /* seconds of silence before the peer is probed; 0: off */
+  /* Room for what failed (may be NULL), and how many of it were filled in. */
+  neap_attempt *attempts;
+  size_t max_attempts, nattempts;
+} neap_connect_options;
+
+/* What neap_listen may be told. All-zero but size: the defaults. */
+typedef struct neap_listen_options {
+  size_t size;    /* sizeof(neap_listen_options) */
+  int backlog;    /* 0: as many as the system allows */
+  bool reuseport; /* several processes may listen on one port */
+  bool ipv6only;  /* "::" and "*" don't stand for IPv4 addresses as well */
+} neap_listen_options;
+
+/*
+ * Connects to host, a name or an IP address, by TCP, trying its addresses in
+ * order; or to "unix:/path" (port is not looked at). Waits. Returns 0 and a
+ * stream in *out, which the caller closes; or a negative code (that of the last
+ * address) with nothing left open. options may be NULL.
+ */
+NEAP_API int neap_connect(neap_rt *rt, const char *host, uint16_t port,
+                          neap_connect_options *options, neap_stream **out);
+
+/*
+ * Listens on host ("*": every address; a name is looked up) and port (0: any
+ * free one), or on "unix:/path". Waits. Returns 0 and a server in *out, which
+ * the caller closes; or a negative code. options may be NULL.
+ */
+NEAP_API int neap_listen(neap_rt *rt, const char *host, uint16_t port,
+                         const neap_listen_options *options, neap_server **out);
+
+/*
+ * The next connection, first come, first served. Waits, until due_ns at most.
+ * Returns 0 and a stream in *out, which the caller closes; UV_EBADF on a closed
+ * server, UV_ECANCELED when it is closed meanwhile, UV_ETIMEDOUT, or the code
+ * that ended the wait. UV_EMFILE, UV_ENFILE, UV_ENOBUFS and UV_ENOMEM say that
+ * the system has run out of something; they are told once each time that
+ * begins. The server lives: calls after that wait a little before they try.
+ */
+NEAP_API int neap_accept(neap_server *server, uint64_t due_ns,
+                         neap_stream **out);
+
+/* Where server listens. Does not wait. Returns 0 or a negative UV_E* code. */
+NEAP_API int neap_server_address(neap_server *server, neap_address *out);
+
+/* Stops listening, wakes who waits with UV_ECANCELED, and gives the caller's
+   share of the memory up. Does not wait. NULL is harmless. */
+NEAP_API void neap_server_close(neap_server *server);
+
+/*
+ * Reading. Each neap_stream_peek_* waits until the stream has what is asked
+ * for, or has ended, and shows it without taking it away. Waits. Returns 0;
+ * UV_EOF when the stream has ended and nothing is left; UV_EBADF when it is
+ * closed, UV_ECANCELED when it is closed meanwhile; UV_EBUSY while another task
+ * reads; UV_ETIMEDOUT; the error of the connection; or the code that ended the
+ * wait. Nothing received is lost by any failure.
+ */
+
+/* A line, without its newline, which is the tail; at the end the rest. */
+NEAP_API int neap_stream_peek_line(neap_stream *stream, neap_view *out);
+
+/* n bytes; fewer at the end. n = 0: whether the end has come. */
+NEAP_API int neap_stream_peek_count(neap_stream *stream, size_t n,
+                                    neap_view *out);
+
+/* All bytes up to the end of the stream, if need be none (never UV_EOF). */
+NEAP_API int neap_stream_peek_all(neap_stream *stream, neap_view *out);
+
+/* At least one byte, at most max. */
+NEAP_API int neap_stream_peek_some(neap_stream *stream, size_t max,
+                                   neap_view *out);
+
+/* A record that ends with the dlen > 0 bytes at delim, which are the tail; at
+   the end the rest. UV_EMSGSIZE when the record has more than max bytes. */
+NEAP_API int neap_stream_peek_until(neap_stream *stream, const char *delim,
+                                    size_t dlen, size_t max, neap_view *out);
+
+/* A numeral as Lua's io reads it: takes white space before it away, then shows
+   the longest prefix of one; what can't be a numeral is the tail. */
+NEAP_API int neap_stream_peek_number(neap_stream *stream, neap_view *out);
+
+/* Takes n bytes of what was shown away. Does not wait. */
+NEAP_API void neap_stream_consume(neap_stream *stream, size_t n);
+
+/*
+ * The same in two steps: what was taken is held until neap_stream_commit; until
+ * then neap_stream_rewind brings it back. Does not wait.
+ */
+NEAP_API void neap_stream_take(neap_stream *stream, size_t n);
+NEAP_API void neap_stream_commit(neap_stream *stream);
+NEAP_API void neap_stream_rewind(neap_stream *stream);
+
+/* How many bytes are there to be read at once. Does not wait. */
+NEAP_API size_t neap_stream_buffered(const neap_stream *stream);
+
+/*
+ * Writes n pieces as one record; records of several tasks follow each other
+ * whole, in the order of the calls. Waits. The pieces stay the caller's and
+ * must stay as they are meanwhile. Returns 0, or a negative code as reading
+ * does (UV_EPIPE: the peer is gone); *sent is then how many bytes the
+ * connection has taken.
+ */
+NEAP_API int neap_stream_write(neap_stream *stream, const neap_bytes *pieces,
+                               size_t n, size_t *sent);
+
+/* Tells the peer that no more will be written, after what is being written.
+   Waits. Returns 0 or a negative code. */
+NEAP_API int neap_stream_shutdown(neap_stream *stream);
+
+/* How long each later read and write may take, in ns; NEAP_NEVER: no limit.
+   Does not wait. */
+NEAP_API void neap_stream_timeouts(neap_stream *stream, uint64_t read_ns,
+                                   uint64_t write_ns);
+
+/* The address on this side, and on the other. Does not wait. Returns 0 or a
+   negative UV_E* code. */
+NEAP_API int neap_stream_address(neap_stream *stream, neap_address *out);
+NEAP_API int neap_stream_peer(neap_stream *stream, neap_address *out);
+
+/* TCP's options: small writes go out at once; seconds of silence before the
+   peer is probed (0: never). Does not wait. Returns 0 or a negative UV_E*. */
+NEAP_API int neap_stream_nodelay(neap_stream *stream, bool on);
+NEAP_API int neap_stream_keepalive(neap_stream *stream, uint32_t seconds);
+
+/* Closes the stream, wakes who waits with UV_ECANCELED, and gives the caller's
+   share of the memory up. Does not wait. NULL is harmless. */
+NEAP_API void neap_stream_close(neap_stream *stream);
+
+/* The same, and the peer sees a reset (RST) instead of an end. */
+NEAP_API void neap_stream_reset(neap_stream *stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,7 +29,7 @@ static void free_all(struct neap_rt *rt) {
     struct neap_handle *handle = handle_of(link);
     neap__mem_free(&rt->mem, handle, handle->size);
   }
-  neap__mem_shared_free(io->scratch);
+  neap__mem_free(&rt->mem, io->scratch, NEAP_IO_SCRATCH);
   neap__mem_free(&rt->mem, io, sizeof *io);
   rt->io = NULL;
 }
@@ -94,14 +94,10 @@ void neap__handle_gone(struct neap_handle *handle) {
   neap__handle_unref(handle);
 }
 
-static void on_closed(uv_handle_t *uv) {
+void neap__handle_on_closed(uv_handle_t *uv) {
   struct neap_handle *handle = uv->data;
   handle->rt->uv_handles--;
   neap__handle_gone(handle);
-}
-
-void neap__handle_uv_close(uv_handle_t *uv) {
-  uv_close(uv, on_closed);
 }
 
 void neap__handle_close(struct neap_handle *handle) {
@@ -124,9 +120,18 @@ void neap__handle_unref(struct neap_handle *handle) {
   neap__mem_free(&handle->rt->mem, handle, handle->size);
 }
 
-int neap__handle_begin(struct neap_rt *rt) {
+int neap__handle_enter(struct neap_rt *rt) {
   neap__sched_spend(rt);
   if (neap__op_check(rt) == 0)
     return 0;
   return neap__op_sleep(rt, 0); /* counts that the task went on all the same */
+}
+
+int neap__handle_begin(struct neap_handle *handle) {
+  neap__handle_ref(handle); /* it may be closed while we yield */
+  int err = neap__handle_enter(handle->rt);
+  if (err == 0 && handle->closed)
+    err = UV_EBADF;
+  neap__handle_unref(handle);
+  return err;
 }

@@ -15,13 +15,20 @@
 
 #include <uv.h>
 
+/* Bytes that one read of libuv's may bring. */
+#ifdef NEAP_HOSTILE
+#define NEAP_IO_SCRATCH ((size_t)23)
+#else
+#define NEAP_IO_SCRATCH ((size_t)64 * 1024)
+#endif
+
 /* The I/O layer's part of a runtime. All-zero but the list heads. */
 struct neap_io {
   struct neap_list handles; /* every one whose memory lives */
   uint32_t nopen;           /* of them, those whose resource has not ended */
 
-  /* stream.c: what libuv reads into while a stream has nothing buffered, and
-     whether SIGPIPE was looked after. */
+  /* stream.c: what libuv reads into while a stream has nothing buffered, of
+     NEAP_IO_SCRATCH bytes, or NULL; whether SIGPIPE was looked after. */
   char *scratch;
   bool sigpipe;
 
@@ -57,15 +64,15 @@ int neap__handle_new(struct neap_rt *rt, size_t size,
 /* The resource is there (after uv_*_init, open): it takes a share. */
 void neap__handle_opened(struct neap_handle *handle);
 
-/* The same for libuv's handle uv, which must be closed with
-   neap__handle_uv_close; uv->data is the handle from now on. */
+/* The same for libuv's handle uv, which is closed with
+   neap__handle_on_closed; uv->data is the handle from now on. */
 void neap__handle_opened_uv(struct neap_handle *handle, uv_handle_t *uv);
 
 /* The resource has ended: gives its share up. */
 void neap__handle_gone(struct neap_handle *handle);
 
-/* uv_close; the handle is gone when libuv has let go. */
-void neap__handle_uv_close(uv_handle_t *uv);
+/* What uv_close calls: libuv has let go, the handle is gone. */
+void neap__handle_on_closed(uv_handle_t *uv);
 
 /* Ends the resource, if nobody has; the caller keeps its share. NULL is
    harmless. Does not wait. */
@@ -81,6 +88,10 @@ void neap__handle_unref(struct neap_handle *handle);
  * up, then looks whether the task is cancelled. Waits. Returns 0 or the code
  * that the wait would have ended with.
  */
-int neap__handle_begin(struct neap_rt *rt);
+int neap__handle_enter(struct neap_rt *rt);
+
+/* The same for a call on handle; UV_EBADF when it is closed (and its memory
+   may be gone). */
+int neap__handle_begin(struct neap_handle *handle);
 
 #endif
