@@ -183,8 +183,7 @@ NEAP_API int neap_post(neap_rt *rt, neap_post_fn fn, void *arg);
 /* Fills in the figures. Does not wait. */
 NEAP_API void neap_info(neap_rt *rt, neap_figures *out);
 
-/* --- streams and networking ------------------------------------------------
- */
+/* --- streams and networking ----------------------------------------------- */
 
 typedef struct neap_stream neap_stream; /* a connection */
 typedef struct neap_server neap_server; /* what listens for connections */

@@ -147,8 +147,7 @@ bool neap__inbuf_line(const struct neap_inbuf *in, size_t *from,
   return neap__inbuf_until(in, "\n", 1, from, view);
 }
 
-/* --- numerals, as liolib.c's l_read_number reads them ----------------------
- */
+/* --- numerals, as liolib.c's l_read_number reads them --------------------- */
 
 /* A look at the bytes from the front. */
 struct scan {
@@ -174,7 +173,7 @@ static bool step(struct scan *scan) {
 }
 
 /* Steps over the next byte when it is one of set. */
-static bool accept_of(struct scan *scan, const char *set) {
+static bool skip_any(struct scan *scan, const char *set) {
   int byte = next_byte(scan);
   return byte > 0 && strchr(set, byte) != NULL && step(scan);
 }
@@ -195,16 +194,16 @@ static size_t digits(struct scan *scan, bool hex) {
 static void numeral(struct scan *scan) {
   size_t count = 0;
   bool hex = false;
-  accept_of(scan, "+-");
-  if (accept_of(scan, "0")) {
-    hex = accept_of(scan, "xX");
+  skip_any(scan, "+-");
+  if (skip_any(scan, "0")) {
+    hex = skip_any(scan, "xX");
     count = !hex;
   }
   count += digits(scan, hex);
-  if (accept_of(scan, "."))
+  if (skip_any(scan, "."))
     count += digits(scan, hex);
-  if (count > 0 && accept_of(scan, hex ? "pP" : "eE")) {
-    accept_of(scan, "+-");
+  if (count > 0 && skip_any(scan, hex ? "pP" : "eE")) {
+    skip_any(scan, "+-");
     digits(scan, false);
   }
 }

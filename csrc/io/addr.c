@@ -1,0 +1,102 @@
+/* addr.c: text and socket addresses; see addr.h. */
+#include "io/addr.h"
+
+#include <uv.h>
+
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+bool neap__addr_parse(const char *text, uint16_t port, union neap_addr *out) {
+  union neap_addr addr;
+  memset(&addr, 0, sizeof addr);
+  if (uv_ip4_addr(text, port, &addr.in) != 0) {
+    memset(&addr, 0, sizeof addr);
+    if (uv_ip6_addr(text, port, &addr.in6) != 0)
+      return false;
+  }
+  *out = addr;
+  return true;
+}
+
+void neap__addr_set(union neap_addr *addr, const struct sockaddr *from,
+                    uint16_t port) {
+  if (from->sa_family == AF_INET6) {
+    memcpy(&addr->in6, from, sizeof addr->in6);
+    addr->in6.sin6_port = htons(port);
+  } else {
+    memcpy(&addr->in, from, sizeof addr->in);
+    addr->in.sin_port = htons(port);
+  }
+}
+
+socklen_t neap__addr_len(const union neap_addr *addr) {
+  return addr->any.sa_family == AF_INET6 ? sizeof addr->in6 : sizeof addr->in;
+}
+
+/* A link-local address means nothing without its interface. */
+static void add_scope(const struct sockaddr_in6 *in6, char *text, size_t size) {
+  char name[IF_NAMESIZE];
+  size_t len = strlen(text);
+  if (in6->sin6_scope_id != 0 && if_indextoname(in6->sin6_scope_id, name))
+    snprintf(text + len, size - len, "%%%s", name);
+}
+
+static void describe_ip(const union neap_addr *addr, neap_address *out) {
+  if (addr->any.sa_family == AF_INET) {
+    out->family = "inet";
+    out->port = ntohs(addr->in.sin_port);
+    uv_ip4_name(&addr->in, out->text, sizeof out->text);
+  } else {
+    out->family = "inet6";
+    out->port = ntohs(addr->in6.sin6_port);
+    uv_ip6_name(&addr->in6, out->text, sizeof out->text);
+    add_scope(&addr->in6, out->text, sizeof out->text);
+  }
+}
+
+/* An unnamed socket has no path; an abstract one begins with a NUL, which is
+   shown as "@", as ss and lsof do. */
+static void describe_unix(const struct sockaddr_un *un, socklen_t len,
+                          neap_address *out) {
+  size_t n = len > offsetof(struct sockaddr_un, sun_path)
+                 ? len - offsetof(struct sockaddr_un, sun_path)
+                 : 0;
+  bool abstract = n > 0 && un->sun_path[0] == '\0';
+  out->family = "unix";
+  if (!abstract)
+    n = strnlen(un->sun_path, n);
+  n = n < sizeof out->text ? n : sizeof out->text - 1;
+  memcpy(out->text, un->sun_path, n);
+  out->text[n] = '\0';
+  if (abstract)
+    out->text[0] = '@';
+}
+
+void neap__addr_describe(const struct sockaddr *any, socklen_t len,
+                         neap_address *out) {
+  memset(out, 0, sizeof *out);
+  out->family = "";
+  if (any->sa_family == AF_UNIX) {
+    describe_unix((const struct sockaddr_un *)(const void *)any, len, out);
+  } else if (any->sa_family == AF_INET || any->sa_family == AF_INET6) {
+    union neap_addr addr;
+    uint16_t port =
+        ntohs(((const struct sockaddr_in *)(const void *)any)->sin_port);
+    neap__addr_set(&addr, any, port); /* both kinds have it at one place */
+    describe_ip(&addr, out);
+  }
+}
+
+void neap__addr_format(const union neap_addr *addr, char *out, size_t size) {
+  neap_address text;
+  memset(&text, 0, sizeof text);
+  describe_ip(addr, &text);
+  bool six = addr->any.sa_family == AF_INET6;
+  snprintf(out, size, six ? "[%s]:%d" : "%s:%d", text.text, text.port);
+}
+
+const char *neap__addr_unix(const char *host) {
+  return strncmp(host, "unix:", 5) == 0 ? host + 5 : NULL;
+}

@@ -1,0 +1,369 @@
+/* stream.c: reading and closing connections; the idea is in stream.h. */
+#include "io/stream.h"
+
+#include "core/mem.h"
+#include "core/waitq.h"
+
+#include <assert.h>
+#include <signal.h>
+
+/* Reading pauses while so much lies unread and nobody waits for more. */
+#define HIGH_WATER NEAP_IO_SCRATCH
+
+/* The least room for a read that goes on behind bytes that are there. */
+#ifdef NEAP_HOSTILE
+#define ROOM ((size_t)1)
+#else
+#define ROOM ((size_t)1024)
+#endif
+
+static struct neap_stream *stream_of(struct neap_handle *handle) {
+  return NEAP_LIST_ENTRY(handle, struct neap_stream, handle);
+}
+
+/* --- opening and closing -------------------------------------------------- */
+
+static void on_sigpipe(int signum) {
+  (void)signum;
+}
+
+/*
+ * A write to a dead peer must fail with EPIPE, not kill the process. libuv
+ * writes without MSG_NOSIGNAL, so the signal needs a handler, where nobody has
+ * one; ignoring it would be passed on to every child.
+ */
+static void handle_sigpipe(struct neap_io *io) {
+  struct sigaction now;
+  if (io->sigpipe)
+    return;
+  io->sigpipe = true;
+  if (sigaction(SIGPIPE, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 ||
+      now.sa_handler != SIG_DFL)
+    return;
+  struct sigaction action = {.sa_flags = SA_RESTART};
+  action.sa_handler = on_sigpipe;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGPIPE, &action, NULL); /* fails for no signal that exists */
+}
+
+static void wake_reader(struct neap_stream *s, int status) {
+  struct neap_op *op = s->reader;
+  s->reader = NULL;
+  if (op != NULL)
+    neap__op_wake(op, status);
+}
+
+/* Closing: neap_handle's end. */
+static void end(struct neap_handle *handle) {
+  struct neap_stream *s = stream_of(handle);
+  neap__inbuf_deinit(&s->in, &handle->rt->mem);
+  wake_reader(s, UV_ECANCELED);
+  neap__waitq_wake_all(&s->writers, UV_ECANCELED);
+  if (s->request != NULL)
+    neap__op_interrupt(s->request, UV_ECANCELED);
+  if (s->reset && uv_tcp_close_reset(&s->uv.tcp, neap__handle_on_closed) == 0)
+    return;
+  uv_close(&s->uv.handle, neap__handle_on_closed);
+}
+
+int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
+                     struct neap_stream **out) {
+  void *block;
+  int err = neap__handle_new(rt, sizeof(struct neap_stream), end, &block);
+  if (err < 0)
+    return err;
+  struct neap_stream *s = block;
+  handle_sigpipe(rt->io);
+  neap__list_init(&s->writers);
+  s->read_ns = s->write_ns = NEAP_NEVER;
+  if (type == UV_TCP)
+    err = uv_tcp_init(rt->loop, &s->uv.tcp);
+  else
+    err = uv_pipe_init(rt->loop, &s->uv.pipe, 0);
+  if (err < 0) {
+    neap__handle_unref(&s->handle);
+    return err;
+  }
+  neap__handle_opened_uv(&s->handle, &s->uv.handle);
+  *out = s;
+  return 0;
+}
+
+void neap_stream_close(neap_stream *stream) {
+  if (stream == NULL)
+    return;
+  neap__handle_close(&stream->handle);
+  neap__handle_unref(&stream->handle);
+}
+
+void neap_stream_reset(neap_stream *stream) {
+  if (stream == NULL)
+    return;
+  stream->reset = stream->uv.handle.type == UV_TCP;
+  neap_stream_close(stream);
+}
+
+/* --- waiting for libuv ---------------------------------------------------- */
+
+uint64_t neap__stream_due(uint64_t ns) {
+  if (ns == NEAP_NEVER)
+    return NEAP_NEVER;
+  uint64_t now = uv_hrtime();
+  return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
+}
+
+/* libuv can't be asked to forget a request, but it always answers. */
+static enum neap_op_fate let_go(struct neap_op *op) {
+  (void)op;
+  return NEAP_OP_LATE;
+}
+
+int neap__stream_await(struct neap_stream *s, struct neap_op *op) {
+  op->cancel = let_go;
+  s->request = op;
+  int err = neap__op_park(op);
+  s->request = NULL;
+  neap__op_unref(op);
+  return err;
+}
+
+/* --- libuv's side of reading ---------------------------------------------- */
+
+static void disarm(struct neap_stream *s) {
+  uv_read_stop(&s->uv.stream);
+  s->armed = false;
+}
+
+/* What libuv reads into: the shared buffer, or, behind bytes that are there,
+   room next to them. Without memory it reports UV_ENOBUFS and reads nothing. */
+static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
+  struct neap_stream *s = uv->data;
+  struct neap_rt *rt = s->handle.rt;
+  char *base;
+  size_t size = NEAP_IO_SCRATCH;
+  (void)suggested;
+  if (s->in.len + s->in.held > 0) {
+    base = neap__inbuf_reserve(&s->in, &rt->mem, ROOM, &size);
+  } else {
+    if (rt->io->scratch == NULL)
+      rt->io->scratch = neap__mem_alloc(&rt->mem, NEAP_IO_SCRATCH);
+    base = rt->io->scratch;
+  }
+#ifdef NEAP_HOSTILE
+  size = 1;
+#endif
+  *buf = uv_buf_init(base, base == NULL ? 0 : (unsigned int)size);
+}
+
+/* n bytes stand where on_alloc said. When there is no memory to copy them to,
+   the shared buffer itself is handed over: nothing received is lost. */
+static void keep(struct neap_stream *s, const char *base, size_t n) {
+  struct neap_rt *rt = s->handle.rt;
+  char *scratch = rt->io->scratch;
+  if (base != scratch) {
+    neap__inbuf_filled(&s->in, n);
+  } else if (neap__inbuf_append(&s->in, &rt->mem, scratch, n) < 0) {
+    neap__inbuf_adopt(&s->in, &rt->mem, scratch, NEAP_IO_SCRATCH, n);
+    rt->io->scratch = NULL;
+  }
+}
+
+static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
+  struct neap_stream *s = uv->data;
+  if (n == 0) /* as EAGAIN */
+    return;
+  if (n > 0) {
+    keep(s, buf->base, (size_t)n);
+    if (s->in.len >= s->want)
+      wake_reader(s, 0);
+    if (s->in.len >= HIGH_WATER && s->reader == NULL)
+      disarm(s);
+    return;
+  }
+  disarm(s);
+  if (n == UV_ENOBUFS) { /* no memory: this read fails, the stream is whole */
+    wake_reader(s, UV_ENOMEM);
+    return;
+  }
+  s->end = (int)n;
+  wake_reader(s, 0);
+}
+
+static int arm(struct neap_stream *s) {
+  if (s->armed)
+    return 0;
+  int err = uv_read_start(&s->uv.stream, on_alloc, on_read);
+  s->armed = err == 0;
+  return err;
+}
+
+/* --- the reader's side ---------------------------------------------------- */
+
+static enum neap_op_fate leave(struct neap_op *op) {
+  struct neap_stream **stream = neap__op_data(op);
+  (*stream)->reader = NULL;
+  return NEAP_OP_GONE;
+}
+
+/* Waits until `want` bytes are there, or the end. UV_ECANCELED: the stream was
+   closed, and its memory may be gone. */
+static int wait_bytes(struct neap_stream *s, size_t want, uint64_t due) {
+  struct neap_op *op;
+  int err = neap__op_new(s->handle.rt, "read", sizeof s, &op);
+  if (err < 0)
+    return err;
+  err = neap__op_limit(op, due);
+  if (err == 0)
+    err = arm(s);
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  struct neap_stream **stream = neap__op_data(op);
+  *stream = s;
+  op->cancel = leave;
+  s->reader = op;
+  s->want = want;
+  s->claimed = true;
+  neap__handle_ref(&s->handle);
+  err = neap__op_await(op);
+  s->claimed = false;
+  if (err == 0 && s->handle.closed)
+    err = UV_ECANCELED;
+  neap__handle_unref(&s->handle);
+  return err;
+}
+
+/* What every read does before it looks. Waits. */
+static int begin(struct neap_stream *s, uint64_t *due) {
+  int err = neap__handle_begin(&s->handle);
+  if (err < 0)
+    return err;
+  if (s->claimed)
+    return UV_EBUSY;
+  *due = neap__stream_due(s->read_ns);
+  return 0;
+}
+
+/* The stream has ended: the first max bytes of what is left. */
+static int rest(struct neap_stream *s, size_t max, neap_view *out) {
+  if (s->in.len == 0 || s->end != UV_EOF)
+    return s->end;
+  *out = (neap_view){.base = neap__inbuf_bytes(&s->in),
+                     .len = s->in.len < max ? s->in.len : max};
+  return 0;
+}
+
+int neap_stream_peek_until(neap_stream *s, const char *delim, size_t dlen,
+                           size_t max, neap_view *out) {
+  uint64_t due;
+  size_t from = 0;
+  neap_view view;
+  int err = begin(s, &due);
+  while (err == 0) {
+    bool found = neap__inbuf_until(&s->in, delim, dlen, &from, &view);
+    /* Not found: all but the last dlen - 1 bytes are the record's for sure. */
+    size_t least = found               ? view.len
+                   : s->end != 0       ? s->in.len
+                   : s->in.len >= dlen ? s->in.len - dlen + 1
+                                       : 0;
+    if (least > max)
+      return UV_EMSGSIZE;
+    if (found) {
+      *out = view;
+      return 0;
+    }
+    if (s->end != 0)
+      return rest(s, SIZE_MAX, out);
+    err = wait_bytes(s, s->in.len + 1, due);
+  }
+  return err;
+}
+
+int neap_stream_peek_line(neap_stream *s, neap_view *out) {
+  return neap_stream_peek_until(s, "\n", 1, SIZE_MAX, out);
+}
+
+int neap_stream_peek_count(neap_stream *s, size_t n, neap_view *out) {
+  uint64_t due;
+  size_t least = n > 0 ? n : 1;
+  int err = begin(s, &due);
+  while (err == 0 && s->in.len < least && s->end == 0)
+    err = wait_bytes(s, least, due);
+  if (err < 0)
+    return err;
+  if (s->in.len < least)
+    return rest(s, n, out);
+  *out = (neap_view){.base = neap__inbuf_bytes(&s->in), .len = n};
+  return 0;
+}
+
+int neap_stream_peek_some(neap_stream *s, size_t max, neap_view *out) {
+  uint64_t due;
+  int err = begin(s, &due);
+  while (err == 0 && s->in.len == 0 && s->end == 0)
+    err = wait_bytes(s, 1, due);
+  if (err < 0)
+    return err;
+  if (s->in.len == 0)
+    return s->end;
+  *out = (neap_view){.base = neap__inbuf_bytes(&s->in),
+                     .len = s->in.len < max ? s->in.len : max};
+  return 0;
+}
+
+int neap_stream_peek_all(neap_stream *s, neap_view *out) {
+  uint64_t due;
+  int err = begin(s, &due);
+  while (err == 0 && s->end == 0)
+    err = wait_bytes(s, SIZE_MAX, due);
+  if (err == 0 && s->end != UV_EOF)
+    err = s->end;
+  if (err < 0)
+    return err;
+  *out = (neap_view){.base = neap__inbuf_bytes(&s->in), .len = s->in.len};
+  return 0;
+}
+
+int neap_stream_peek_number(neap_stream *s, neap_view *out) {
+  uint64_t due;
+  int err = begin(s, &due);
+  while (err == 0) {
+    neap__inbuf_take(&s->in, neap__inbuf_space(&s->in));
+    bool at_end = s->end != 0;
+    if (s->end != 0 && (s->in.len == 0 || s->end != UV_EOF))
+      return s->end;
+    if (neap__inbuf_number(&s->in, at_end, out))
+      return 0;
+    err = wait_bytes(s, s->in.len + 1, due);
+  }
+  return err;
+}
+
+void neap_stream_take(neap_stream *s, size_t n) {
+  neap__inbuf_take(&s->in, n);
+}
+
+void neap_stream_commit(neap_stream *s) {
+  neap__inbuf_commit(&s->in, &s->handle.rt->mem);
+}
+
+/* What a reader that waits holds is its own: others can't bring it back. */
+void neap_stream_rewind(neap_stream *s) {
+  if (!s->claimed)
+    neap__inbuf_rewind(&s->in);
+}
+
+void neap_stream_consume(neap_stream *s, size_t n) {
+  neap_stream_take(s, n);
+  neap_stream_commit(s);
+}
+
+size_t neap_stream_buffered(const neap_stream *s) {
+  return s->in.len + s->in.held;
+}
+
+void neap_stream_timeouts(neap_stream *s, uint64_t read_ns, uint64_t write_ns) {
+  s->read_ns = read_ns;
+  s->write_ns = write_ns;
+}

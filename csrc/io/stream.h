@@ -1,0 +1,62 @@
+/*
+ * stream.h: a connection: any uv_stream_t that is read and written by tasks.
+ *
+ * Reading: one scratch buffer per loop, so that an idle connection owns none;
+ * reading is armed at the first read and stays so, without a system call per
+ * message, until more than a high-water mark lies here unread.
+ *
+ * Writing: tried at once; what the kernel does not take is copied, a piece at
+ * a time, and waited for. The copy outlives the wait, should that be called
+ * off.
+ */
+#ifndef NEAP_IO_STREAM_H
+#define NEAP_IO_STREAM_H
+
+#include "io/handle.h"
+#include "io/inbuf.h"
+
+struct neap_stream {
+  struct neap_handle handle;
+
+  /* Reading. */
+  struct neap_inbuf in;
+  struct neap_op *reader; /* parked until `want` bytes are there, or NULL */
+  size_t want;
+  int end;      /* what comes behind the last byte: 0, UV_EOF or an error */
+  bool claimed; /* a task is in the middle of a read that waits */
+  bool armed;   /* libuv reads */
+
+  /* Connecting, writing and shutting down: one task at a time. */
+  bool busy;
+  bool shut;                /* nothing more will be written */
+  bool reset;               /* is to end with a reset */
+  struct neap_list writers; /* who waits for its turn */
+  struct neap_op *request;  /* what libuv is asked for, if it is waited for */
+
+  uint64_t read_ns, write_ns; /* how long each may take, or NEAP_NEVER */
+
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  } uv;
+};
+
+/* A stream of libuv's kind type (UV_TCP, UV_NAMED_PIPE) without a descriptor
+   yet. The caller owns it. Returns 0 or a negative UV_E*. */
+int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
+                     struct neap_stream **out);
+
+/* When what may take ns from now on is due. */
+uint64_t neap__stream_due(uint64_t ns);
+
+/*
+ * Waits for op, a request that libuv has and will answer by waking it, whatever
+ * happens here. Closing the stream ends the wait. Waits. Returns the answer or
+ * the code that ended the wait, and gives the waiter's share of op up. The
+ * caller holds a share of the stream.
+ */
+int neap__stream_await(struct neap_stream *stream, struct neap_op *op);
+
+#endif

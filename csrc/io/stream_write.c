@@ -1,0 +1,207 @@
+/*
+ * stream_write.c: writing: the kernel is tried first; of what it does not take
+ * one piece is copied and left to libuv, and the writer waits until that is
+ * gone, then tries again. So a writer whose peer does not read costs a piece
+ * of memory, and a wait that is called off leaves a piece to libuv that owns
+ * its bytes.
+ */
+#include "io/stream.h"
+
+#include "core/mem.h"
+#include "core/waitq.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Bytes copied for libuv at a time. */
+#ifdef NEAP_HOSTILE
+#define PIECE ((size_t)23)
+#else
+#define PIECE ((size_t)64 * 1024)
+#endif
+
+/* Pieces handed to the kernel by one call: the array lies in a frame. */
+#define VECTOR 8
+
+/* How far a record has been written. */
+struct record {
+  const neap_bytes *pieces;
+  size_t n;      /* pieces that are left */
+  size_t offset; /* of the first one, already sent */
+  size_t sent;
+};
+
+static void advance(struct record *r, size_t sent) {
+  r->sent += sent;
+  r->offset += sent;
+  while (r->n > 0 && r->offset >= r->pieces->len) {
+    r->offset -= r->pieces->len;
+    r->pieces++;
+    r->n--;
+  }
+}
+
+/* --- one record at a time ------------------------------------------------- */
+
+/* Waits for the stream's writers before us. Returns 0: it's our turn, and
+   give_turn must follow. */
+static int take_turn(struct neap_stream *s, uint64_t due) {
+  if (!s->busy) {
+    s->busy = true;
+    return 0;
+  }
+  return neap__waitq_wait(s->handle.rt, &s->writers, "write", due, true);
+}
+
+/* The first who waits is next; the turn is handed to it. */
+static void give_turn(struct neap_stream *s) {
+  s->busy = neap__waitq_wake_one(&s->writers, 0);
+}
+
+/* --- the kernel and libuv ------------------------------------------------- */
+
+/* Sends what the kernel takes at once. Returns 0 or a negative UV_E*. */
+static int try_now(struct neap_stream *s, struct record *r) {
+  uv_buf_t bufs[VECTOR];
+  unsigned int n = 0;
+  for (; n < r->n && n < VECTOR; n++) {
+    bufs[n].base = (char *)r->pieces[n].base; /* only read from */
+    bufs[n].len = r->pieces[n].len;
+  }
+  bufs[0].base += r->offset;
+  bufs[0].len -= r->offset;
+#ifdef NEAP_HOSTILE
+  bufs[0].len = 1;
+  n = 1;
+#endif
+  int sent = uv_try_write(&s->uv.stream, bufs, n);
+  if (sent >= 0)
+    advance(r, (size_t)sent);
+  return sent >= 0 || sent == UV_EAGAIN ? 0 : sent;
+}
+
+/* A copy on its way out: the data of an op. */
+struct piece {
+  uv_write_t req;
+  char bytes[];
+};
+
+static void on_written(uv_write_t *req, int status) {
+  neap__op_wake(neap__op_of(req), status);
+}
+
+static size_t copy_out(struct record r, char *to, size_t room) {
+  size_t copied = 0;
+  while (r.n > 0 && copied < room) {
+    size_t n = r.pieces->len - r.offset;
+    n = n < room - copied ? n : room - copied;
+    memcpy(to + copied, r.pieces->base + r.offset, n);
+    copied += n;
+    advance(&r, n);
+  }
+  return copied;
+}
+
+static size_t left(const struct record *r, size_t at_most) {
+  size_t sum = 0;
+  for (size_t i = 0; i < r->n && sum < at_most + r->offset; i++)
+    sum += r->pieces[i].len;
+  sum -= r->offset;
+  return sum < at_most ? sum : at_most;
+}
+
+/* Has libuv send the next piece, and waits until it is gone. Waits. */
+static int send_piece(struct neap_stream *s, struct record *r, uint64_t due) {
+  struct neap_op *op;
+  size_t size = left(r, PIECE);
+  int err =
+      neap__op_new(s->handle.rt, "write", sizeof(struct piece) + size, &op);
+  if (err < 0)
+    return err;
+  struct piece *piece = neap__op_data(op);
+  copy_out(*r, piece->bytes, size);
+  uv_buf_t buf = uv_buf_init(piece->bytes, (unsigned int)size);
+  err = neap__op_limit(op, due);
+  if (err == 0)
+    err = uv_write(&piece->req, &s->uv.stream, &buf, 1, on_written);
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  err = neap__stream_await(s, op);
+  if (err == 0 && s->handle.closed)
+    err = UV_ECANCELED;
+  /* A wait that ran out of time leaves the piece on its way. */
+  if (err == 0 || err == UV_ETIMEDOUT)
+    advance(r, size);
+  return err;
+}
+
+static int write_record(struct neap_stream *s, struct record *r, uint64_t due) {
+  int err = 0;
+  advance(r, 0); /* past empty pieces */
+  while (err == 0 && r->n > 0) {
+    err = try_now(s, r);
+    if (err == 0 && r->n > 0)
+      err = send_piece(s, r, due);
+  }
+  return err;
+}
+
+int neap_stream_write(neap_stream *s, const neap_bytes *pieces, size_t n,
+                      size_t *sent) {
+  struct record r = {.pieces = pieces, .n = n};
+  *sent = 0;
+  int err = neap__handle_begin(&s->handle);
+  if (err < 0)
+    return err;
+  uint64_t due = neap__stream_due(s->write_ns);
+  neap__handle_ref(&s->handle);
+  err = take_turn(s, due);
+  if (err == 0) {
+    err = s->handle.closed ? UV_ECANCELED : write_record(s, &r, due);
+    give_turn(s);
+    *sent = r.sent;
+  }
+  neap__handle_unref(&s->handle);
+  return err;
+}
+
+/* --- shutdown ------------------------------------------------------------- */
+
+static void on_shutdown(uv_shutdown_t *req, int status) {
+  neap__op_wake(neap__op_of(req), status);
+}
+
+static int shut_down(struct neap_stream *s, uint64_t due) {
+  struct neap_op *op;
+  if (s->shut)
+    return 0;
+  int err = neap__op_new(s->handle.rt, "shutdown", sizeof(uv_shutdown_t), &op);
+  if (err < 0)
+    return err;
+  err = neap__op_limit(op, due);
+  if (err == 0)
+    err = uv_shutdown(neap__op_data(op), &s->uv.stream, on_shutdown);
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  s->shut = true;
+  return neap__stream_await(s, op);
+}
+
+int neap_stream_shutdown(neap_stream *s) {
+  int err = neap__handle_begin(&s->handle);
+  if (err < 0)
+    return err;
+  uint64_t due = neap__stream_due(s->write_ns);
+  neap__handle_ref(&s->handle);
+  err = take_turn(s, due);
+  if (err == 0) {
+    err = s->handle.closed ? UV_ECANCELED : shut_down(s, due);
+    give_turn(s);
+  }
+  neap__handle_unref(&s->handle);
+  return err;
+}
