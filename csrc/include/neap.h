@@ -261,7 +261,7 @@ NEAP_API int neap_listen(neap_rt *rt, const char *host, uint16_t port,
  * The next connection, first come, first served. Waits, until due_ns at most.
  * Returns 0 and a stream in *out, which the caller closes; UV_EBADF on a closed
  * server, UV_ECANCELED when it is closed meanwhile, UV_ETIMEDOUT, or the code
- * that ended the wait. UV_EMFILE, UV_ENFILE, UV_ENOBUFS and UV_ENOMEM say that
+ * that ended the wait. UV_EMFILE, UV_ENFILE and UV_ENOBUFS say that
  * the system has run out of something; they are told once each time that
  * begins. The server lives: calls after that wait a little before they try.
  */

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,19 +75,24 @@ static void describe_unix(const struct sockaddr_un *un, socklen_t len,
     out->text[0] = '@';
 }
 
-void neap__addr_describe(const struct sockaddr *any, socklen_t len,
-                         neap_address *out) {
+int neap__addr_of_fd(int fd, bool peer, neap_address *out) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_un un;
+    union neap_addr ip;
+  } addr;
+  socklen_t len = sizeof addr;
+  int err = peer ? getpeername(fd, &addr.any, &len)
+                 : getsockname(fd, &addr.any, &len);
+  if (err != 0)
+    return uv_translate_sys_error(errno);
   memset(out, 0, sizeof *out);
   out->family = "";
-  if (any->sa_family == AF_UNIX) {
-    describe_unix((const struct sockaddr_un *)(const void *)any, len, out);
-  } else if (any->sa_family == AF_INET || any->sa_family == AF_INET6) {
-    union neap_addr addr;
-    uint16_t port =
-        ntohs(((const struct sockaddr_in *)(const void *)any)->sin_port);
-    neap__addr_set(&addr, any, port); /* both kinds have it at one place */
-    describe_ip(&addr, out);
-  }
+  if (addr.any.sa_family == AF_UNIX)
+    describe_unix(&addr.un, len, out);
+  else if (addr.any.sa_family == AF_INET || addr.any.sa_family == AF_INET6)
+    describe_ip(&addr.ip, out);
+  return 0;
 }
 
 void neap__addr_format(const union neap_addr *addr, char *out, size_t size) {

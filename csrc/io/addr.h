@@ -25,9 +25,9 @@ void neap__addr_set(union neap_addr *addr, const struct sockaddr *from,
 
 socklen_t neap__addr_len(const union neap_addr *addr);
 
-/* Family, text and port of any address; of a unix socket the path. */
-void neap__addr_describe(const struct sockaddr *addr, socklen_t len,
-                         neap_address *out);
+/* Family, text and port of the socket fd's own address, or of its peer's; of a
+   unix socket the path. Returns 0 or a negative UV_E*. */
+int neap__addr_of_fd(int fd, bool peer, neap_address *out);
 
 /* "127.0.0.1:80", "[::1]:80", cut to size bytes with the NUL. */
 void neap__addr_format(const union neap_addr *addr, char *out, size_t size);

@@ -35,6 +35,7 @@ struct neap_io {
   /* job.c and dns.c: what is in libuv's thread pool now, and who waits for a
      place there (DESIGN 6: each kind has a cap). */
   uint32_t fs_jobs, dns_jobs;
+  uint32_t fs_cap, dns_cap; /* 0: the pool was not looked at yet */
   struct neap_list fs_waiters, dns_waiters;
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/mem.h"
 #include "core/waitq.h"
+#include "io/addr.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -366,4 +367,20 @@ size_t neap_stream_buffered(const neap_stream *s) {
 void neap_stream_timeouts(neap_stream *s, uint64_t read_ns, uint64_t write_ns) {
   s->read_ns = read_ns;
   s->write_ns = write_ns;
+}
+
+static int address(const struct neap_stream *s, bool peer, neap_address *out) {
+  uv_os_fd_t fd;
+  if (s->handle.closed)
+    return UV_EBADF;
+  int err = uv_fileno(&s->uv.handle, &fd);
+  return err < 0 ? err : neap__addr_of_fd(fd, peer, out);
+}
+
+int neap_stream_address(neap_stream *stream, neap_address *out) {
+  return address(stream, false, out);
+}
+
+int neap_stream_peer(neap_stream *stream, neap_address *out) {
+  return address(stream, true, out);
 }

@@ -1,0 +1,355 @@
+/*
+ * accept.c: listening. Connections wait in the kernel's own queue: a task that
+ * wants one takes it there itself, and waits for the socket to be readable
+ * when there is none. So a wait that is called off has taken nothing, and what
+ * a shortage of descriptors means is decided here: libuv's own listening would
+ * drop the connections on EMFILE, and spin on ENOBUFS.
+ */
+#include "io/dns.h"
+#include "io/pipe.h"
+#include "io/tcp.h"
+
+#include "core/mem.h"
+#include "core/waitq.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MS ((uint64_t)1000 * 1000)
+
+/* How long nobody tries to accept after the system ran out of something: twice
+   as long each time in a row. */
+#define PAUSE_FIRST (5 * MS)
+#define PAUSE_MOST  (1000 * MS)
+
+/* Connections that died before they were accepted: as many are passed over at
+   once, then it counts as a shortage. */
+#define DEAD_AT_ONCE 16
+
+struct neap_server {
+  struct neap_handle handle;
+  uv_poll_t poll;
+  int fd;
+  int family;
+  bool armed;
+  struct neap_list waiters;
+  uint64_t pause_ns; /* the last pause; 0: none since a success */
+  uint64_t until_ns; /* until then nobody tries */
+  char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* to unlink */
+};
+
+static struct neap_server *server_of(struct neap_handle *handle) {
+  return NEAP_LIST_ENTRY(handle, struct neap_server, handle);
+}
+
+/* --- the listening socket ------------------------------------------------- */
+
+static void end(struct neap_handle *handle) {
+  struct neap_server *server = server_of(handle);
+  neap__waitq_wake_all(&server->waiters, UV_ECANCELED);
+  uv_close((uv_handle_t *)&server->poll, neap__handle_on_closed);
+  close(server->fd); /* libuv's polling has let go of it */
+  if (server->path[0] != '\0')
+    unlink(server->path);
+}
+
+static int set_option(int fd, int level, int name, int on) {
+  return setsockopt(fd, level, name, &on, sizeof on);
+}
+
+/* Returns 0, or -1 and errno. */
+static int set_options(int fd, int family, const neap_listen_options *o) {
+  if (family == AF_UNIX)
+    return 0;
+  if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0)
+    return -1;
+  if (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0)
+    return -1;
+  if (family == AF_INET6)
+    return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->ipv6only);
+  return 0;
+}
+
+/* A socket that listens on addr, or a negative UV_E*. */
+static int open_socket(const struct sockaddr *addr, socklen_t len,
+                       const neap_listen_options *o) {
+  int family = addr->sa_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return uv_translate_sys_error(errno);
+  int backlog = o->backlog > 0 ? o->backlog : SOMAXCONN;
+  if (set_options(fd, family, o) != 0 || bind(fd, addr, len) != 0 ||
+      listen(fd, backlog) != 0) {
+    int err = uv_translate_sys_error(errno);
+    close(fd);
+    return err;
+  }
+  return fd;
+}
+
+/* A server on fd, which is its own from now on, or closed on failure. */
+static int new_server(struct neap_rt *rt, int fd, int family,
+                      struct neap_server **out) {
+  void *block = NULL;
+  int err = neap__handle_new(rt, sizeof(struct neap_server), end, &block);
+  struct neap_server *server = block;
+  if (err == 0)
+    err = uv_poll_init(rt->loop, &server->poll, fd);
+  if (err < 0) {
+    close(fd);
+    if (server != NULL)
+      neap__handle_unref(&server->handle);
+    return err;
+  }
+  server->fd = fd;
+  server->family = family;
+  neap__list_init(&server->waiters);
+  neap__handle_opened_uv(&server->handle, (uv_handle_t *)&server->poll);
+  *out = server;
+  return 0;
+}
+
+static int listen_unix(struct neap_rt *rt, const char *path,
+                       const neap_listen_options *o, struct neap_server **out) {
+  struct sockaddr_un un;
+  int fd = neap__pipe_address(path, &un);
+  if (fd == 0)
+    fd = open_socket((struct sockaddr *)&un, sizeof un, o);
+  if (fd < 0)
+    return fd;
+  int err = new_server(rt, fd, AF_UNIX, out);
+  if (err < 0)
+    unlink(path);
+  else
+    memcpy((*out)->path, un.sun_path, sizeof un.sun_path);
+  return err;
+}
+
+static int listen_ip(struct neap_rt *rt, const union neap_addr *addr,
+                     const neap_listen_options *o, struct neap_server **out) {
+  int fd = open_socket(&addr->any, neap__addr_len(addr), o);
+  return fd < 0 ? fd : new_server(rt, fd, addr->any.sa_family, out);
+}
+
+/* On every address: of both families where the system has both. */
+static int listen_any(struct neap_rt *rt, uint16_t port,
+                      const neap_listen_options *o, struct neap_server **out) {
+  union neap_addr addr;
+  neap__addr_parse("::", port, &addr);
+  int err = listen_ip(rt, &addr, o, out);
+  if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && !o->ipv6only) {
+    neap__addr_parse("0.0.0.0", port, &addr);
+    err = listen_ip(rt, &addr, o, out);
+  }
+  return err;
+}
+
+/* On the first of host's addresses that will do. */
+static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
+                       const neap_listen_options *o, struct neap_server **out) {
+  struct neap_addrs *addrs;
+  int err = neap__dns_lookup(rt, host, port, NEAP_NEVER, &addrs);
+  if (err < 0)
+    return err;
+  for (uint32_t i = 0; i < addrs->n; i++) {
+    err = listen_ip(rt, &addrs->list[i], o, out);
+    if (err == 0)
+      break;
+  }
+  neap__dns_free(rt, addrs);
+  return err;
+}
+
+int neap_listen(neap_rt *rt, const char *host, uint16_t port,
+                const neap_listen_options *options, neap_server **out) {
+  neap_listen_options none = {.size = sizeof none};
+  const neap_listen_options *o = options != NULL ? options : &none;
+  int err = neap__handle_enter(rt);
+  if (err < 0)
+    return err;
+  const char *path = neap__addr_unix(host);
+  if (path != NULL)
+    return listen_unix(rt, path, o, out);
+  if (strcmp(host, "*") == 0)
+    return listen_any(rt, port, o, out);
+  return listen_host(rt, host, port, o, out);
+}
+
+int neap_server_address(neap_server *server, neap_address *out) {
+  if (server->handle.closed)
+    return UV_EBADF;
+  return neap__addr_of_fd(server->fd, false, out);
+}
+
+void neap_server_close(neap_server *server) {
+  if (server == NULL)
+    return;
+  neap__handle_close(&server->handle);
+  neap__handle_unref(&server->handle);
+}
+
+/* --- accepting ------------------------------------------------------------ */
+
+static void disarm(struct neap_server *server) {
+  uv_poll_stop(&server->poll);
+  server->armed = false;
+}
+
+/* Polling goes on while somebody waits, so that a busy server does not ask for
+   it anew each time. */
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  struct neap_server *server = poll->data;
+  (void)events;
+  if (status < 0)
+    disarm(server);
+  if (!neap__waitq_wake_one(&server->waiters, 0))
+    disarm(server);
+}
+
+static int arm(struct neap_server *server) {
+  if (server->armed)
+    return 0;
+  int err = uv_poll_start(&server->poll, UV_READABLE, on_poll);
+  server->armed = err == 0;
+  return err;
+}
+
+/* Waits to be woken, until due_ns at most. UV_ECANCELED: the server was closed,
+   and its memory may be gone. */
+static int wait_turn(struct neap_server *server, uint64_t due_ns) {
+  neap__handle_ref(&server->handle);
+  int err = neap__waitq_wait(server->handle.rt, &server->waiters, "accept",
+                             due_ns, false);
+  if (err == 0 && server->handle.closed)
+    err = UV_ECANCELED;
+  neap__handle_unref(&server->handle);
+  return err;
+}
+
+/* Waits for a connection. */
+static int wait_readable(struct neap_server *server, uint64_t due_ns) {
+  int err = arm(server);
+  return err < 0 ? err : wait_turn(server, due_ns);
+}
+
+/* Waits for the pause to end. */
+static int sit_out(struct neap_server *server, uint64_t due_ns) {
+  bool limited = due_ns < server->until_ns;
+  int err = wait_turn(server, limited ? due_ns : server->until_ns);
+  return err == UV_ETIMEDOUT && !limited ? 0 : err;
+}
+
+/* Begins a pause. All who wait look anew: they sit it out, each by itself. */
+static void pause_all(struct neap_server *server) {
+  uint64_t pause = server->pause_ns == 0 ? PAUSE_FIRST : 2 * server->pause_ns;
+  server->pause_ns = pause < PAUSE_MOST ? pause : PAUSE_MOST;
+  server->until_ns = uv_hrtime() + server->pause_ns;
+  if (server->armed)
+    disarm(server);
+  neap__waitq_wake_all(&server->waiters, 0);
+}
+
+enum outcome {
+  TAKEN,  /* here is one */
+  NONE,   /* there is none */
+  DEAD,   /* there was one, which died before it was ours */
+  SHORT,  /* the system has run out of something */
+  BROKEN, /* the socket itself can't go on */
+};
+
+/* accept(2) on Linux passes pending network errors of the new socket on; they
+   are that connection's, as those of a peer that has gone again. */
+static enum outcome judge(int error) {
+  switch (error) {
+  case EAGAIN:
+    return NONE;
+  case EMFILE:
+  case ENFILE:
+  case ENOBUFS:
+  case ENOMEM:
+    return SHORT;
+  case EINTR:
+  case ECONNABORTED:
+  case EPROTO:
+  case EPERM: /* a firewall's rule */
+  case ENETDOWN:
+  case ENOPROTOOPT:
+  case EHOSTDOWN:
+  case ENONET:
+  case EHOSTUNREACH:
+  case EOPNOTSUPP:
+  case ENETUNREACH:
+    return DEAD;
+  default:
+    return BROKEN;
+  }
+}
+
+/* Takes a connection off the kernel's queue: a descriptor, or a negative
+   UV_E* and what it means. */
+static int take(struct neap_server *server, enum outcome *outcome) {
+  int dead = 0, fd;
+  do {
+    fd = accept4(server->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    *outcome = fd >= 0 ? TAKEN : judge(errno);
+  } while (*outcome == DEAD && ++dead < DEAD_AT_ONCE);
+  if (fd >= 0)
+    return fd;
+  /* The system's lack of memory is not the process's. */
+  return errno == ENOMEM ? UV_ENOBUFS : uv_translate_sys_error(errno);
+}
+
+static int open_stream(struct neap_server *server, int fd, neap_stream **out) {
+  struct neap_rt *rt = server->handle.rt;
+  server->pause_ns = server->until_ns = 0;
+  if (server->family == AF_UNIX)
+    return neap__pipe_open(rt, fd, out);
+  int err = neap__tcp_open(rt, fd, out);
+  if (err == 0)
+    neap_stream_nodelay(*out, true); /* as when connecting */
+  return err;
+}
+
+/* After a try that brought nothing. Waits. Returns 0 to try again. */
+static int go_on(struct neap_server *server, enum outcome outcome, int err,
+                 uint64_t due_ns) {
+  bool first = server->pause_ns == 0;
+  switch (outcome) {
+  case NONE:
+    return wait_readable(server, due_ns);
+  case DEAD:
+  case SHORT:
+    pause_all(server);
+    return first && outcome == SHORT ? err : 0;
+  default:
+    return err;
+  }
+}
+
+static bool pausing(const struct neap_server *server) {
+  return server->until_ns != 0 && uv_hrtime() < server->until_ns;
+}
+
+int neap_accept(neap_server *server, uint64_t due_ns, neap_stream **out) {
+  enum outcome outcome;
+  int err = neap__handle_begin(&server->handle);
+  if (err < 0)
+    return err;
+  /* First come, first served: not before those who wait already. */
+  bool behind = !neap__list_empty(&server->waiters);
+  while (err == 0) {
+    if (pausing(server)) {
+      err = sit_out(server, due_ns);
+    } else if (behind) {
+      behind = false;
+      err = wait_readable(server, due_ns);
+    } else {
+      int fd = take(server, &outcome);
+      if (outcome == TAKEN)
+        return open_stream(server, fd, out);
+      err = go_on(server, outcome, fd, due_ns);
+    }
+  }
+  return err;
+}
