@@ -28,12 +28,9 @@ static void on_sigpipe(int signum) {
   (void)signum;
 }
 
-/*
- * A write to a dead peer must fail with EPIPE, not kill the process. libuv
- * writes without MSG_NOSIGNAL, so the signal needs a handler, where nobody has
- * one; ignoring it would be passed on to every child.
- */
-static void handle_sigpipe(struct neap_io *io) {
+/* libuv writes without MSG_NOSIGNAL, and for FIFOs there is no such flag.
+   Ignoring the signal would be passed on to every child. */
+void neap__stream_handle_sigpipe(struct neap_io *io) {
   struct sigaction now;
   if (io->sigpipe)
     return;
@@ -74,7 +71,7 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
   if (err < 0)
     return err;
   struct neap_stream *s = block;
-  handle_sigpipe(rt->io);
+  neap__stream_handle_sigpipe(rt->io);
   neap__list_init(&s->writers);
   s->read_ns = s->write_ns = NEAP_NEVER;
   if (type == UV_TCP)
