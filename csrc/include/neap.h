@@ -465,8 +465,8 @@ NEAP_API bool neap_file_is_closed(const neap_file *file);
 /*
  * Operations on a file are whole: each one claims it, in the order in which
  * they came. neap_file_begin_* claim. Waits. Returns 0, or a negative code with
- * nothing claimed: UV_EBADF when the file is closed or not open for that. What
- * is buffered for the other direction is dealt with first.
+ * nothing claimed: UV_EBADF when the file is closed or not open for reading.
+ * What is buffered for the other direction is dealt with first.
  */
 NEAP_API int neap_file_begin_read(neap_file *file);
 NEAP_API int neap_file_begin_write(neap_file *file);
@@ -503,7 +503,8 @@ NEAP_API int64_t neap_file_read(neap_file *file, void *bytes, size_t len);
 
 /*
  * Between begin_write and end: adds bytes to the buffer. Does not wait. Returns
- * 0 or UV_ENOMEM, and then nothing of this operation will be written.
+ * 0; UV_EBADF when the file is not open for writing; or UV_ENOMEM, and then
+ * nothing of this operation will be written.
  */
 NEAP_API int neap_file_append(neap_file *file, const void *bytes, size_t len);
 

@@ -283,7 +283,7 @@ int neap__file_adopt(struct neap_rt *rt, int fd, int flags,
   file->kind = (uint8_t)kind;
   file->readable = access != O_WRONLY;
   file->writable = access != O_RDONLY;
-  file->out_size = NEAP_IO_SCRATCH;
+  file->out_size = file->fill = NEAP_IO_SCRATCH;
   if (kind == NEAP_FD_OTHER && isatty(fd))
     file->buffering = NEAP_FILE_LINE;
   if (kind != NEAP_FD_REGULAR && file->writable)
@@ -297,8 +297,8 @@ int neap__file_adopt(struct neap_rt *rt, int fd, int flags,
 struct open_job {
   struct neap_job job;
   int flags, mode;
-  int fd; /* or a negative code */
   enum neap_fd_kind kind;
+  uint64_t size;
   char path[];
 };
 
@@ -308,7 +308,7 @@ static void work_open(struct neap_job *job) {
   job->result = fd;
   if (fd < 0)
     return;
-  int err = neap__fd_look(fd, &open->kind, NULL);
+  int err = neap__fd_look(fd, &open->kind, &open->size);
   if (err < 0) {
     neap__fd_close(fd);
     job->result = err;
@@ -322,23 +322,25 @@ static void drop_open(struct neap_job *job) {
 }
 
 static int open_in_pool(struct neap_rt *rt, const char *path, int flags,
-                        int mode, enum neap_fd_kind *kind) {
+                        int mode, enum neap_fd_kind *kind, uint64_t *size) {
   struct open_job *open;
-  size_t size = strlen(path) + 1;
+  size_t path_size = strlen(path) + 1;
   /* Making or cutting off a file can't be taken back. */
   bool effect = (flags & (O_CREAT | O_TRUNC)) != 0;
   int err = neap__job_new(rt, "open", effect ? NEAP_JOB_EFFECT : NEAP_JOB_PURE,
-                          sizeof *open + size, (void **)&open);
+                          sizeof *open + path_size, (void **)&open);
   if (err < 0)
     return err;
   open->job.work = work_open;
   open->job.drop = drop_open;
   open->flags = flags;
   open->mode = mode;
-  memcpy(open->path, path, size);
+  memcpy(open->path, path, path_size);
   int fd = neap__job_run(&open->job);
-  if (fd >= 0)
+  if (fd >= 0) {
     *kind = open->kind;
+    *size = open->size;
+  }
   neap__job_free(&open->job);
   return fd;
 }
@@ -352,11 +354,12 @@ int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
   if (err < 0)
     return err;
   enum neap_fd_kind kind;
+  uint64_t size;
   int fd = neap__fs_fast_open(io, path, flags);
   if (fd == UV_EAGAIN) {
-    fd = open_in_pool(rt, path, flags, mode, &kind);
+    fd = open_in_pool(rt, path, flags, mode, &kind, &size);
   } else if (fd >= 0) {
-    err = neap__fd_look(fd, &kind, NULL);
+    err = neap__fd_look(fd, &kind, &size);
     if (err < 0) {
       neap__fd_close(fd);
       return err;
@@ -364,7 +367,14 @@ int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
   }
   if (fd < 0)
     return fd;
-  return neap__file_adopt(rt, fd, flags, kind, out);
+  /* Writes go to the end by themselves; stdio shows it before the first. */
+  if ((flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY)
+    lseek(fd, 0, SEEK_END); /* a FIFO has no such place */
+  err = neap__file_adopt(rt, fd, flags, kind, out);
+  /* A small file needs a small buffer, and one byte more shows the end. */
+  if (err == 0 && size > 0 && size < (*out)->fill)
+    (*out)->fill = (size_t)size + 1;
+  return err;
 }
 
 /* --- closing ---------------------------------------------------------------

@@ -45,6 +45,7 @@ struct neap_file {
   struct neap_inbuf in, out; /* read ahead; to be written */
   size_t marked;             /* out.len when the operation began */
   size_t out_size;
+  size_t fill;       /* the least that the next read ahead asks for */
   uint8_t buffering; /* neap_file_buffering */
 
   bool has_poll; /* poll was initialised */

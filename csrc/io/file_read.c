@@ -74,20 +74,27 @@ static int64_t fill_waiting(struct neap_file *file, char *room, size_t size) {
    the end, UV_EAGAIN when it would take a wait and the file is not claimed. */
 static int64_t more(struct neap_file *file, size_t wanted) {
   size_t size;
+  size_t spare = file->in.capacity - file->in.start - file->in.len;
   if (wanted > FILL_MAX)
     wanted = FILL_MAX;
-  if (wanted < NEAP_IO_SCRATCH)
-    wanted = NEAP_IO_SCRATCH;
+  if (wanted < file->fill)
+    wanted = file->fill;
+  /* What room there is will do: often all that is left to see is the end, and
+     moving what is there costs more than a call. */
+  if (spare > 0)
+    wanted = spare;
   char *room = neap__inbuf_reserve(&file->in, mem_of(file), wanted, &size);
   if (room == NULL)
     return UV_ENOMEM;
   int64_t n = fill_now(file, room, size);
   if (n == UV_EAGAIN && neap__file_is_mine(file))
     n = fill_waiting(file, room, size);
-  if (n > 0)
+  if (n > 0) {
     neap__inbuf_filled(&file->in, (size_t)n);
-  else if (n == 0 && file->in.len + file->in.held == 0)
+    file->fill = NEAP_IO_SCRATCH;
+  } else if (n == 0 && file->in.len + file->in.held == 0) {
     neap__inbuf_deinit(&file->in, mem_of(file));
+  }
   return n;
 }
 

@@ -54,12 +54,10 @@ int neap__file_write_out(struct neap_file *file, bool shielded) {
 }
 
 int neap_file_begin_write(neap_file *file) {
-  if (file->state == NEAP_FILE_OPEN && !file->writable)
-    return UV_EBADF;
   int err = neap__file_claim(file);
   if (err < 0)
     return err;
-  err = neap__file_unread(file);
+  err = file->writable ? neap__file_unread(file) : 0;
   if (err < 0 && err != UV_ESPIPE) { /* a terminal's input is another's */
     neap_file_end(file);
     return err;
@@ -72,6 +70,8 @@ int neap_file_append(neap_file *file, const void *bytes, size_t len) {
   size_t size, wanted = len;
   if (len == 0)
     return 0;
+  if (!file->writable)
+    return UV_EBADF;
   if (file->out.block == NULL && len < NEAP_IO_SCRATCH)
     wanted =
         file->out_size < NEAP_IO_SCRATCH ? file->out_size : NEAP_IO_SCRATCH;
