@@ -367,6 +367,181 @@ NEAP_API void neap_stream_close(neap_stream *stream);
 /* The same, and the peer sees a reset (RST) instead of an end. */
 NEAP_API void neap_stream_reset(neap_stream *stream);
 
+/* --- files ---------------------------------------------------------------- */
+
+/*
+ * Paths are strings as the system takes them. What has no effect (a read, an
+ * open, a look) is let go when the task is cancelled; what has one is waited
+ * for once it has begun.
+ */
+
+typedef struct neap_file neap_file;
+typedef struct neap_dir neap_dir;
+
+/* Bytes that a call hands over, to be given back with neap_fs_free_blob. */
+typedef struct neap_blob {
+  char *base; /* NULL: none */
+  size_t len;
+} neap_blob;
+
+/* Seconds since 1970 and nanoseconds. */
+typedef struct neap_fs_time {
+  int64_t sec;
+  int64_t nsec;
+} neap_fs_time;
+
+/* What is known about a file: stat(2)'s fields under libuv's names. */
+typedef struct neap_fs_info {
+  const char *type; /* static text: "file", "directory", "link", "fifo",
+                       "socket", "char", "block" or "unknown" */
+  uint64_t dev, mode, nlink, uid, gid, rdev, ino, size, blksize, blocks;
+  neap_fs_time atime, mtime, ctime, birthtime;
+} neap_fs_info;
+
+/*
+ * A whole file's bytes. Waits, unless they are cached. A file of more than max
+ * bytes is UV_EFBIG. Returns 0 and the bytes in *out, or a negative code.
+ */
+NEAP_API int neap_fs_readfile(neap_rt *rt, const char *path, size_t max,
+                              neap_blob *out);
+
+/* Does not wait. Leaves *blob empty. */
+NEAP_API void neap_fs_free_blob(neap_blob *blob);
+
+/*
+ * Makes a file of len bytes at data (copied), or with append adds them to the
+ * end. Waits. mode is what a new file may be used for, less the process's
+ * umask. Returns 0 or a negative code, with what was written left as it is.
+ */
+NEAP_API int neap_fs_writefile(neap_rt *rt, const char *path, const void *data,
+                               size_t len, int mode, bool append);
+
+/* What path is; lstat: a symbolic link itself. Waits. Returns 0 or a negative
+   code. */
+NEAP_API int neap_fs_stat(neap_rt *rt, const char *path, neap_fs_info *out);
+NEAP_API int neap_fs_lstat(neap_rt *rt, const char *path, neap_fs_info *out);
+
+/* As the system's calls of these names. Waits. Returns 0 or a negative code. */
+NEAP_API int neap_fs_unlink(neap_rt *rt, const char *path);
+NEAP_API int neap_fs_rmdir(neap_rt *rt, const char *path);
+NEAP_API int neap_fs_mkdir(neap_rt *rt, const char *path, int mode);
+NEAP_API int neap_fs_rename(neap_rt *rt, const char *from, const char *to);
+
+/* Makes a folder whose name is template, its last six bytes, "XXXXXX",
+   replaced. Waits. Returns 0 and the name, ended by NUL, in *out, or a negative
+   code. */
+NEAP_API int neap_fs_mkdtemp(neap_rt *rt, const char *template_,
+                             neap_blob *out);
+
+/* Reads a folder's names, sorted by byte. Waits. Returns 0 and a folder to be
+   closed in *out, or a negative code. */
+NEAP_API int neap_fs_scandir(neap_rt *rt, const char *path, neap_dir **out);
+
+/* The next name and its type, as in neap_fs_info, borrowed until the folder is
+   closed. Does not wait. False after the last one. */
+NEAP_API bool neap_dir_next(neap_dir *dir, const char **name,
+                            const char **type);
+
+/* Does not wait. NULL is harmless. */
+NEAP_API void neap_dir_close(neap_dir *dir);
+
+/*
+ * Opens a file. Waits, unless it is cached. flags are open(2)'s, mode is for a
+ * new file. Returns 0 and the file in *out, of which the caller holds a share;
+ * or a negative code with nothing left open.
+ */
+NEAP_API int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
+                            neap_file **out);
+
+/*
+ * Writes what is buffered and closes. Waits, but is not cancelled. Whoever
+ * waits on the file gets UV_ECANCELED, later calls UV_EBADF. Returns 0, also
+ * when it was closed before, or the code with which writing or closing failed:
+ * it is closed all the same.
+ */
+NEAP_API int neap_file_close(neap_file *file);
+
+/* Gives the caller's share up, and closes the file if nobody has: what is
+   buffered is written by a plain blocking call. Does not wait. Returns 0 or the
+   code with which that failed. NULL is harmless. */
+NEAP_API int neap_file_free(neap_file *file);
+
+/* Whether a task waits on it. Does not wait. */
+NEAP_API bool neap_file_has_waiters(const neap_file *file);
+
+/* Whether it was closed. Does not wait. */
+NEAP_API bool neap_file_is_closed(const neap_file *file);
+
+/*
+ * Operations on a file are whole: each one claims it, in the order in which
+ * they came. neap_file_begin_* claim. Waits. Returns 0, or a negative code with
+ * nothing claimed: UV_EBADF when the file is closed or not open for reading.
+ * What is buffered for the other direction is dealt with first.
+ */
+NEAP_API int neap_file_begin_read(neap_file *file);
+NEAP_API int neap_file_begin_write(neap_file *file);
+
+/* Ends an operation that was begun. Does not wait. */
+NEAP_API void neap_file_end(neap_file *file);
+
+/*
+ * As neap_file_begin_read, for an operation that shall only take what can be
+ * had at once: nothing is claimed, and the peeks below return UV_EAGAIN where
+ * they would have to wait. Waits only when the task's budget is used up.
+ * Returns 0, UV_EAGAIN when another operation is under way, or a code.
+ */
+NEAP_API int neap_file_try_read(neap_file *file);
+
+/*
+ * As neap_stream_peek_* and its like: what comes next is shown, taken, and gone
+ * for good with the commit. Waits, if the task has claimed the file. Returns 0,
+ * UV_EOF, UV_EAGAIN or a negative code.
+ */
+NEAP_API int neap_file_peek_line(neap_file *file, neap_view *out);
+NEAP_API int neap_file_peek_count(neap_file *file, size_t n, neap_view *out);
+NEAP_API int neap_file_peek_all(neap_file *file, neap_view *out);
+NEAP_API int neap_file_peek_number(neap_file *file, neap_view *out);
+
+/* Does not wait. */
+NEAP_API void neap_file_take(neap_file *file, size_t n);
+NEAP_API void neap_file_commit(neap_file *file);
+NEAP_API void neap_file_rewind(neap_file *file);
+
+/* Up to len bytes, fewer only at the end, 0 there. Waits. Returns how many or a
+   negative code. */
+NEAP_API int64_t neap_file_read(neap_file *file, void *bytes, size_t len);
+
+/*
+ * Between begin_write and end: adds bytes to the buffer. Does not wait. Returns
+ * 0; UV_EBADF when the file is not open for writing; or UV_ENOMEM, and then
+ * nothing of this operation will be written.
+ */
+NEAP_API int neap_file_append(neap_file *file, const void *bytes, size_t len);
+
+/* Writes the buffer out if it is full or the buffering asks for it. Waits.
+   Returns 0 or a negative code. */
+NEAP_API int neap_file_put(neap_file *file);
+
+/* The four together. Waits. Returns 0 or a negative code. */
+NEAP_API int neap_file_write(neap_file *file, const void *bytes, size_t len);
+
+/* Writes out what is buffered. Waits. Returns 0 or a negative code. */
+NEAP_API int neap_file_flush(neap_file *file);
+
+/* lseek(2), as if there were no buffer. Waits, if there are bytes to be written
+   first. Returns the new position or a negative code. */
+NEAP_API int64_t neap_file_seek(neap_file *file, int64_t offset, int whence);
+
+/* When writes go out: at once, with each line, or when size bytes are there
+   (0: the usual number). Waits. Returns 0 or a negative code. */
+typedef enum neap_file_buffering {
+  NEAP_FILE_FULL,
+  NEAP_FILE_LINE,
+  NEAP_FILE_UNBUFFERED
+} neap_file_buffering;
+NEAP_API int neap_file_setvbuf(neap_file *file, neap_file_buffering buffering,
+                               size_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,6 +37,9 @@ struct neap_io {
   uint32_t fs_jobs, dns_jobs;
   uint32_t fs_cap, dns_cap; /* 0: the pool was not looked at yet */
   struct neap_list fs_waiters, dns_waiters;
+
+  /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
+  bool no_fast_open, no_fast_read;
 };
 
 struct neap_handle {

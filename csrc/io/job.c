@@ -130,6 +130,7 @@ static void submit(struct neap_rt *rt, struct neap_job *job) {
   int err = uv_queue_work(rt->loop, &job->req, on_work, on_done);
   assert(err == 0); /* it fails only without a function to run */
   (void)err;
+  job->begun = true;
   rt->io->fs_jobs++;
   rt->uv_handles++;
 }

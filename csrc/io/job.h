@@ -33,6 +33,7 @@ struct neap_job {
   void (*drop)(struct neap_job *job);
   int result; /* 0 or more, or a negative code; UV_ECANCELED until work ran */
   uint8_t effect;
+  bool begun;   /* it was given to the pool */
   bool dropped; /* the waiter was sent away: drop is called, or was */
 };
 

@@ -32,7 +32,7 @@ static void on_sigpipe(int signum) {
  * writes without MSG_NOSIGNAL, so the signal needs a handler, where nobody has
  * one; ignoring it would be passed on to every child.
  */
-static void handle_sigpipe(struct neap_io *io) {
+void neap__stream_handle_sigpipe(struct neap_io *io) {
   struct sigaction now;
   if (io->sigpipe)
     return;
@@ -73,7 +73,7 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
   if (err < 0)
     return err;
   struct neap_stream *s = block;
-  handle_sigpipe(rt->io);
+  neap__stream_handle_sigpipe(rt->io);
   neap__list_init(&s->writers);
   s->read_ns = s->write_ns = NEAP_NEVER;
   if (type == UV_TCP)

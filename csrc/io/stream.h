@@ -45,6 +45,10 @@ struct neap_stream {
   } uv;
 };
 
+/* A write to a dead peer must fail with EPIPE, not kill the process: gives
+   SIGPIPE an empty handler where it has none, once. */
+void neap__stream_handle_sigpipe(struct neap_io *io);
+
 /* A stream of libuv's kind type (UV_TCP, UV_NAMED_PIPE) without a descriptor
    yet. The caller owns it. Returns 0 or a negative UV_E*. */
 int neap__stream_new(struct neap_rt *rt, uv_handle_type type,

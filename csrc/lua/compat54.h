@@ -16,6 +16,9 @@
 #error "neap needs Lua 5.4.4 or later"
 #endif
 
+/* Up to 5.4 io writes the float 1.0 as "1", later as "1.0". */
+#define NEAPL_IO_SHORT_FLOATS (LUA_VERSION_NUM < 505)
+
 /* Unwinds a thread that has ended with an error: runs its to-be-closed
    variables on this C stack. The error, or a later one, is on its top. */
 static inline int neapL_unwind(lua_State *co) {

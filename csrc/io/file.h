@@ -1,0 +1,103 @@
+/*
+ * file.h: an open file, for the files that make it up: file.c (its life, whose
+ * turn it is), file_read.c and file_write.c. It is buffered as stdio is: bytes
+ * that were read ahead, or bytes that are still to be written.
+ *
+ * Regular files are always "ready" and may be slow, so what does not come from
+ * the kernel's caches is done in the thread pool; FIFOs, terminals and sockets
+ * may never be ready, so they are polled and never reach the pool.
+ */
+#ifndef NEAP_IO_FILE_H
+#define NEAP_IO_FILE_H
+
+#include "io/fd.h"
+#include "io/handle.h"
+#include "io/inbuf.h"
+#include "io/job.h"
+
+/* Owner of a file whose turn was handed on, or left to a job in the pool. */
+#define NEAP_FILE_HELD UINT64_MAX
+
+enum neap_file_state {
+  NEAP_FILE_OPEN,
+  NEAP_FILE_CLOSING, /* neap_file_close is under way and will shut it */
+  NEAP_FILE_ENDING,  /* to be shut as soon as nothing uses it */
+  NEAP_FILE_SHUT
+};
+
+struct neap_file {
+  struct neap_handle handle;
+
+  /* Whose operation is under way: a task's id, NEAP_FILE_HELD, or 0. */
+  uint64_t owner;
+  struct neap_list waiters; /* ops of those who wait for their turn */
+  struct neap_op *closer;   /* that of neap_file_close, whose turn is next */
+  struct neap_op *op;       /* what the owner waits for, or NULL */
+  bool in_pool;             /* a job uses fd and a buffer */
+
+  int fd;
+  uint8_t state, kind; /* enum neap_file_state, enum neap_fd_kind */
+  bool readable, writable;
+  bool no_fast; /* its file system has no non-blocking reads */
+  bool wrote;   /* closing it may bring a late failure */
+  int shut_err; /* how the last flush and the closing went */
+
+  struct neap_inbuf in, out; /* read ahead; to be written */
+  size_t marked;             /* out.len when the operation began */
+  size_t out_size;
+  size_t fill;       /* the least that the next read ahead asks for */
+  uint8_t buffering; /* neap_file_buffering */
+
+  bool has_poll; /* poll was initialised */
+  uv_poll_t poll;
+};
+
+/*
+ * Makes an open file of fd, which was opened non-blocking with flags. Does not
+ * wait. Takes fd over: it is closed on failure. Returns 0 or a negative code.
+ */
+int neap__file_adopt(struct neap_rt *rt, int fd, int flags,
+                     enum neap_fd_kind kind, struct neap_file **out);
+
+/* Whether the current task's operation is under way. */
+bool neap__file_is_mine(const struct neap_file *file);
+
+/* Waits for the file's turn. Waits. Returns 0, and neap_file_end ends it; or a
+   negative code. */
+int neap__file_claim(struct neap_file *file);
+
+/*
+ * Waits until a polled file is ready for UV_READABLE or UV_WRITABLE. Waits;
+ * not cancellable when shielded. Returns 0 or a negative code. Where polling
+ * is impossible the file is one for the pool from now on.
+ */
+int neap__file_wait_ready(struct neap_file *file, int events, bool shielded);
+
+/* A job on the file's descriptor. */
+struct neap_file_job {
+  struct neap_job job;
+  struct neap_file *file;
+  char *bytes; /* in one of the file's buffers */
+  size_t n;
+  int fd;
+  bool then_close;
+};
+
+/*
+ * Runs such a job, as *job describes it, for the file's owner. Waits. Returns
+ * its result; *ran is false when it was never begun or the wait was called off.
+ * In the latter case the job keeps the turn until the pool is done with it.
+ */
+int neap__file_run(struct neap_file *file, const char *what,
+                   enum neap_job_effect effect, const struct neap_file_job *job,
+                   bool *ran);
+
+/* Writes what is buffered out. Waits. Returns 0 or a negative code: the bytes
+   are dropped then, but on a cancel they stay. */
+int neap__file_write_out(struct neap_file *file, bool shielded);
+
+/* Forgets what was read ahead: the descriptor goes back to where the reader
+   stands. Returns 0, UV_ESPIPE where there is no going back. */
+int neap__file_unread(struct neap_file *file);
+
+#endif

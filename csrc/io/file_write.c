@@ -1,0 +1,140 @@
+/*
+ * file_write.c: writing an open file. Bytes are put into the buffer, which may
+ * grow beyond its usual size within one operation, and go out all at once.
+ */
+#include "io/file.h"
+
+#include <string.h>
+
+static struct neap_mem *mem_of(const struct neap_file *file) {
+  return &file->handle.rt->mem;
+}
+
+/* Empties the buffer; its usual block stays for the next bytes. */
+static void clear(struct neap_file *file) {
+  struct neap_inbuf *out = &file->out;
+  file->marked = 0;
+  if (out->capacity > 4 * NEAP_IO_SCRATCH)
+    neap__inbuf_deinit(out, mem_of(file));
+  out->start = out->len = 0;
+}
+
+static int write_polled(struct neap_file *file, bool shielded) {
+  struct neap_inbuf *out = &file->out;
+  while (out->len > 0 && file->kind != NEAP_FD_REGULAR) {
+    int64_t n = neap__fd_write(file->fd, neap__inbuf_bytes(out), out->len);
+    if (n == UV_EAGAIN) {
+      int err = neap__file_wait_ready(file, UV_WRITABLE, shielded);
+      if (err < 0)
+        return err;
+    } else if (n < 0) {
+      clear(file);
+      return (int)n;
+    } else {
+      neap__inbuf_take(out, (size_t)n);
+      neap__inbuf_commit(out, mem_of(file));
+    }
+  }
+  return 0;
+}
+
+int neap__file_write_out(struct neap_file *file, bool shielded) {
+  int err = write_polled(file, shielded);
+  if (err < 0 || file->out.len == 0)
+    return err;
+  struct neap_file_job job = {.bytes = file->out.block + file->out.start,
+                              .n = file->out.len};
+  bool ran; /* if not (cancelled, no memory for the job) the bytes stay */
+  err = neap__file_run(file, "write",
+                       shielded ? NEAP_JOB_SHIELDED : NEAP_JOB_EFFECT, &job,
+                       &ran);
+  if (ran)
+    clear(file);
+  return err;
+}
+
+int neap_file_begin_write(neap_file *file) {
+  int err = neap__file_claim(file);
+  if (err < 0)
+    return err;
+  err = file->writable ? neap__file_unread(file) : 0;
+  if (err < 0 && err != UV_ESPIPE) { /* a terminal's input is another's */
+    neap_file_end(file);
+    return err;
+  }
+  file->marked = file->out.len;
+  return 0;
+}
+
+int neap_file_append(neap_file *file, const void *bytes, size_t len) {
+  size_t size, wanted = len;
+  if (len == 0)
+    return 0;
+  if (!file->writable)
+    return UV_EBADF;
+  if (file->out.block == NULL && len < NEAP_IO_SCRATCH)
+    wanted =
+        file->out_size < NEAP_IO_SCRATCH ? file->out_size : NEAP_IO_SCRATCH;
+  if (wanted < len)
+    wanted = len;
+  char *room = neap__inbuf_reserve(&file->out, mem_of(file), wanted, &size);
+  if (room == NULL) {
+    file->out.len = file->marked;
+    return UV_ENOMEM;
+  }
+  memcpy(room, bytes, len);
+  neap__inbuf_filled(&file->out, len);
+  file->wrote = true;
+  return 0;
+}
+
+/* Whether the bytes in the buffer are to go out now. */
+static bool is_due(const struct neap_file *file) {
+  const struct neap_inbuf *out = &file->out;
+  if (out->len >= file->out_size)
+    return true;
+  if (file->buffering == NEAP_FILE_FULL || out->len == file->marked)
+    return false;
+  return file->buffering == NEAP_FILE_UNBUFFERED ||
+         memchr(neap__inbuf_bytes(out) + file->marked, '\n',
+                out->len - file->marked) != NULL;
+}
+
+int neap_file_put(neap_file *file) {
+  return is_due(file) ? neap__file_write_out(file, false) : 0;
+}
+
+int neap_file_write(neap_file *file, const void *bytes, size_t len) {
+  int err = neap_file_begin_write(file);
+  if (err < 0)
+    return err;
+  err = neap_file_append(file, bytes, len);
+  if (err == 0)
+    err = neap_file_put(file);
+  neap_file_end(file);
+  return err;
+}
+
+int neap_file_flush(neap_file *file) {
+  int err = neap__file_claim(file);
+  if (err < 0)
+    return err;
+  err = neap__file_write_out(file, false);
+  neap_file_end(file);
+  return err;
+}
+
+int neap_file_setvbuf(neap_file *file, neap_file_buffering buffering,
+                      size_t size) {
+  int err = neap__file_claim(file);
+  if (err < 0)
+    return err;
+  err = neap__file_write_out(file, false);
+  if (err == 0) {
+    neap__inbuf_deinit(&file->out, mem_of(file));
+    file->buffering = (uint8_t)buffering;
+    file->out_size = size > 0 ? size : NEAP_IO_SCRATCH;
+  }
+  neap_file_end(file);
+  return err;
+}

@@ -1,0 +1,372 @@
+/* file.c: an open file's methods, those of Lua's own files. */
+#include "lua/file.h"
+
+#include "lua/formats.h"
+
+#include <stdio.h>
+
+#define TYPE "neap.file"
+
+/* Formats that one iterator may have: Lua's own limit is that of upvalues. */
+#define MAX_FORMATS 250
+
+static struct neapL_file *checkbox(lua_State *L) {
+  return luaL_checkudata(L, 1, TYPE);
+}
+
+/* The file, or NULL when it is closed. Its memory goes with the runtime. */
+static neap_file *open_file(lua_State *L, const struct neapL_file *box) {
+  neap_rt *rt = neapL_peekrt(L);
+  if (box->file == NULL || rt == NULL || rt->closed ||
+      neap_file_is_closed(box->file))
+    return NULL;
+  return box->file;
+}
+
+static int fail_closed(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushliteral(L, "file is closed");
+  lua_pushliteral(L, "EBADF");
+  return 3;
+}
+
+/* UV_EBADF is what a file says that is closed, or not open for this. */
+static int fail(lua_State *L, const struct neapL_file *box, int err) {
+  if (err == UV_EBADF && open_file(L, box) == NULL)
+    return fail_closed(L);
+  return neapL_fail(L, err, NULL);
+}
+
+/* --- reading ---------------------------------------------------------------
+ */
+
+static int peek_line(void *self, neap_view *out) {
+  return neap_file_peek_line(self, out);
+}
+
+static int peek_count(void *self, size_t n, neap_view *out) {
+  return neap_file_peek_count(self, n, out);
+}
+
+static int peek_all(void *self, neap_view *out) {
+  return neap_file_peek_all(self, out);
+}
+
+static int peek_number(void *self, neap_view *out) {
+  return neap_file_peek_number(self, out);
+}
+
+static void take(void *self, size_t n) {
+  neap_file_take(self, n);
+}
+
+static void commit(void *self) {
+  neap_file_commit(self);
+}
+
+static void rewind_taken(void *self) {
+  neap_file_rewind(self);
+}
+
+static const struct neapL_source source = {
+    .peek_line = peek_line,
+    .peek_count = peek_count,
+    .peek_all = peek_all,
+    .peek_number = peek_number,
+    .take = take,
+    .commit = commit,
+    .rewind = rewind_taken,
+};
+
+/* Of a read that waits. Lies in the frame of read_waiting, and is touched only
+   while that runs. */
+struct reading {
+  neap_file *file;
+  int result;
+};
+
+/* reading, formats... -> what was read. Called in protected mode. */
+static int read_claimed(lua_State *L) {
+  struct reading *reading = lua_touserdata(L, 1);
+  int n = lua_gettop(L) - 1;
+  int result = neapL_readformats(L, &source, reading->file, 2, n);
+  reading->result = result < 0 ? result : 0;
+  return result < 0 ? 0 : result;
+}
+
+/*
+ * The file is ours while we wait. Making the strings may raise, and the claim
+ * must not be kept then: hence the protected call.
+ */
+static int read_waiting(lua_State *L, const struct neapL_file *box, int first,
+                        int n) {
+  struct reading reading = {.file = box->file};
+  int err = neap_file_begin_read(reading.file);
+  if (err < 0)
+    return fail(L, box, err);
+  int top = lua_gettop(L);
+  lua_pushcfunction(L, read_claimed);
+  lua_pushlightuserdata(L, &reading);
+  for (int i = 0; i < n; i++)
+    lua_pushvalue(L, first + i);
+  int status = lua_pcall(L, n + 1, LUA_MULTRET, 0);
+  neap_file_end(reading.file);
+  if (status != LUA_OK)
+    return lua_error(L);
+  if (reading.result < 0)
+    return fail(L, box, reading.result);
+  return lua_gettop(L) - top;
+}
+
+/* Reads by the n formats at index first and on. */
+static int read_formats(lua_State *L, const struct neapL_file *box, int first,
+                        int n) {
+  int result = neap_file_try_read(box->file);
+  if (result == 0)
+    result = neapL_readformats(L, &source, box->file, first, n);
+  if (result >= 0)
+    return result;
+  if (result == UV_EAGAIN)
+    return read_waiting(L, box, first, n);
+  return fail(L, box, result);
+}
+
+/* file:read(...) -> as io's. Waits. */
+static int file_read(lua_State *L) {
+  struct neapL_file *box = checkbox(L);
+  int n = lua_gettop(L) - 1;
+  luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
+  neapL_checkformats(L, 2, n);
+  neapL_waitrt(L);
+  if (open_file(L, box) == NULL)
+    return fail_closed(L);
+  return read_formats(L, box, 2, n);
+}
+
+/* Upvalues: neapL, the file, how many formats, the formats. */
+static int lines_next(lua_State *L) {
+  struct neapL_file *box = lua_touserdata(L, lua_upvalueindex(2));
+  int n = (int)lua_tointeger(L, lua_upvalueindex(3));
+  neapL_waitrt(L);
+  if (open_file(L, box) == NULL)
+    return luaL_error(L, "file is already closed");
+  lua_settop(L, 0);
+  luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
+  for (int i = 1; i <= n; i++)
+    lua_pushvalue(L, lua_upvalueindex(3 + i));
+  int results = read_formats(L, box, 1, n);
+  if (lua_toboolean(L, -results))
+    return results;
+  if (results > 1) /* a failure, and not the end */
+    return luaL_error(L, "%s", lua_tostring(L, -results + 1));
+  return 0;
+}
+
+/* file:lines(...) -> iterator, as io's. The iterator waits. */
+static int file_lines(lua_State *L) {
+  struct neapL_file *box = checkbox(L);
+  int n = lua_gettop(L) - 1;
+  luaL_argcheck(L, n <= MAX_FORMATS, MAX_FORMATS + 2, "too many arguments");
+  neapL_checkformats(L, 2, n);
+  if (open_file(L, box) == NULL)
+    return fail_closed(L);
+  lua_pushlightuserdata(L, neapL_self(L));
+  lua_insert(L, 1);
+  lua_pushinteger(L, n);
+  lua_insert(L, 3);
+  lua_pushcclosure(L, lines_next, 3 + n);
+  return 1;
+}
+
+/* --- writing ---------------------------------------------------------------
+ */
+
+/* Makes a string of the argument, as io writes it. */
+static void checktext(lua_State *L, int arg) {
+  if (NEAPL_IO_SHORT_FLOATS && lua_type(L, arg) == LUA_TNUMBER &&
+      !lua_isinteger(L, arg)) {
+    char text[64];
+    snprintf(text, sizeof text, LUA_NUMBER_FMT, lua_tonumber(L, arg));
+    lua_pushstring(L, text);
+    lua_replace(L, arg);
+  }
+  luaL_checkstring(L, arg);
+}
+
+/* All the arguments as one operation; no Lua but for strings that are there. */
+static int write_strings(lua_State *L, neap_file *file, int n) {
+  int err = neap_file_begin_write(file);
+  if (err < 0)
+    return err;
+  for (int arg = 2; arg < 2 + n && err == 0; arg++) {
+    size_t len;
+    const char *bytes = lua_tolstring(L, arg, &len);
+    err = neap_file_append(file, bytes, len);
+  }
+  if (err == 0)
+    err = neap_file_put(file);
+  neap_file_end(file);
+  return err;
+}
+
+/* file:write(...) -> file | nil, message, code. Waits. */
+static int file_write(lua_State *L) {
+  struct neapL_file *box = checkbox(L);
+  int n = lua_gettop(L) - 1;
+  for (int arg = 2; arg < 2 + n; arg++)
+    checktext(L, arg);
+  neapL_waitrt(L);
+  if (open_file(L, box) == NULL)
+    return fail_closed(L);
+  int err = write_strings(L, box->file, n);
+  if (err < 0)
+    return fail(L, box, err);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* file:flush() -> true | nil, message, code. Waits. */
+static int file_flush(lua_State *L) {
+  struct neapL_file *box = checkbox(L);
+  neapL_waitrt(L);
+  if (open_file(L, box) == NULL)
+    return fail_closed(L);
+  int err = neap_file_flush(box->file);
+  if (err < 0)
+    return fail(L, box, err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* file:seek([whence [, offset]]) -> position | nil, message, code. Waits. */
+static int file_seek(lua_State *L) {
+  static const int whence[] = {SEEK_SET, SEEK_CUR, SEEK_END};
+  static const char *const names[] = {"set", "cur", "end", NULL};
+  struct neapL_file *box = checkbox(L);
+  int which = luaL_checkoption(L, 2, "cur", names);
+  lua_Integer offset = luaL_optinteger(L, 3, 0);
+  neapL_waitrt(L);
+  if (open_file(L, box) == NULL)
+    return fail_closed(L);
+  int64_t at = neap_file_seek(box->file, offset, whence[which]);
+  if (at < 0)
+    return fail(L, box, (int)at);
+  lua_pushinteger(L, at);
+  return 1;
+}
+
+/* file:setvbuf(mode [, size]) -> true | nil, message, code. Waits. */
+static int file_setvbuf(lua_State *L) {
+  static const neap_file_buffering modes[] = {NEAP_FILE_UNBUFFERED,
+                                              NEAP_FILE_FULL, NEAP_FILE_LINE};
+  static const char *const names[] = {"no", "full", "line", NULL};
+  struct neapL_file *box = checkbox(L);
+  int which = luaL_checkoption(L, 2, NULL, names);
+  lua_Integer size = luaL_optinteger(L, 3, 0);
+  luaL_argcheck(L, size >= 0, 3, "negative size");
+  neapL_waitrt(L);
+  if (open_file(L, box) == NULL)
+    return fail_closed(L);
+  int err = neap_file_setvbuf(box->file, modes[which], (size_t)size);
+  if (err < 0)
+    return fail(L, box, err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* --- the end ---------------------------------------------------------------
+ */
+
+/* In a finalizer and on the driver's stack nobody can wait, and lua_gc tells:
+   it returns -1 in the former. */
+static bool can_wait(lua_State *L, const neap_rt *rt) {
+  return rt->sched.current != NULL && lua_gc(L, LUA_GCISRUNNING) != -1;
+}
+
+/* Closes; returns 0 or the code with which writing out or closing failed. */
+static int close_file(lua_State *L, struct neapL_file *box) {
+  neap_file *file = open_file(L, box);
+  if (file == NULL)
+    return 0;
+  if (can_wait(L, neapL_peekrt(L)))
+    return neap_file_close(file);
+  box->file = NULL;
+  return neap_file_free(file);
+}
+
+/* file:close() -> true | nil, message, code. Waits; not cancellable. */
+static int file_close(lua_State *L) {
+  int err = close_file(L, checkbox(L));
+  if (err < 0)
+    return neapL_fail(L, err, NULL);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static void warn_failed(lua_State *L, int err) {
+  lua_warning(L, "neap: closing a file failed: ", 1);
+  lua_warning(L, neapL_strerror(err), 0);
+}
+
+/* A failure is raised, unless an error is on its way already. */
+static int file_tbc(lua_State *L) {
+  int err = close_file(L, checkbox(L));
+  if (err < 0 && lua_isnoneornil(L, 2))
+    return luaL_error(L, "closing a file failed: %s", neapL_strerror(err));
+  if (err < 0)
+    warn_failed(L, err);
+  return 0;
+}
+
+static int file_gc(lua_State *L) {
+  struct neapL_file *box = checkbox(L);
+  neap_rt *rt = neapL_peekrt(L);
+  if (box->file == NULL || rt == NULL || rt->closed) {
+    box->file = NULL;
+    return 0;
+  }
+  neapL_gc_enter(L, neap_file_has_waiters(box->file));
+  bool was_open = open_file(L, box) != NULL;
+  int err = 0;
+  if (!rt->closed)
+    err = neap_file_free(box->file);
+  box->file = NULL;
+  if (was_open)
+    neapL_warn(L, "a file was not closed");
+  if (err < 0)
+    warn_failed(L, err);
+  return 0;
+}
+
+static int file_tostring(lua_State *L) {
+  struct neapL_file *box = checkbox(L);
+  if (open_file(L, box) == NULL)
+    lua_pushliteral(L, "file (closed)");
+  else
+    lua_pushfstring(L, "file (%p)", (void *)box->file);
+  return 1;
+}
+
+static const luaL_Reg file_methods[] = {
+    {"read", file_read},   {"lines", file_lines}, {"write", file_write},
+    {"seek", file_seek},   {"flush", file_flush}, {"setvbuf", file_setvbuf},
+    {"close", file_close}, {NULL, NULL},
+};
+
+static const luaL_Reg file_meta[] = {
+    {"__close", file_tbc},
+    {"__gc", file_gc},
+    {"__tostring", file_tostring},
+    {NULL, NULL},
+};
+
+void neapL_file_open(lua_State *L, struct neapL *N) {
+  neapL_newtype(L, N, TYPE, file_methods, file_meta);
+}
+
+struct neapL_file *neapL_file_new(lua_State *L) {
+  struct neapL_file *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->file = NULL;
+  luaL_setmetatable(L, TYPE);
+  return box;
+}
