@@ -6,15 +6,19 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "sanitize", "switch", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
-  "scope", "sync", "chan", "preempt", "post", "sigint", "info", "driver", "rt",
+  "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
 -- writers of a stream and accepters of a listener are served first come first.
 local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, waitq = true }
 
--- Of core and io together, the binding takes what neap.h and neap_lua.h say.
-local lua_takes = {}
+-- Of io the binding takes what neap.h says. Of core it takes more: a Lua task is
+-- made, ended, reported and dumped by the binding, which no host does.
+local lua_takes = {
+  list = true, mem = true, stack = true, task = true, sched = true, timer = true, op = true,
+  scope = true, sigint = true, driver = true, rt = true,
+}
 
 local rank = {}
 for i, name in ipairs(core_rank) do
