@@ -142,7 +142,7 @@ static int timer_close(lua_State *L) {
   struct timer *t = luaL_checkudata(L, 1, TIMER);
   neap_rt *rt = neapL_peekrt(L);
   t->closed = true;
-  if (t->task != NULL && rt != NULL && !rt->closed && t->task->op != NULL)
+  if (t->task != NULL && rt != NULL && t->task->op != NULL)
     neap__op_interrupt(t->task->op, UV_ECANCELED);
   lua_pushboolean(L, true);
   return 1;

@@ -129,8 +129,7 @@ void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task) {
 
 /* The handle's task while it is alive. */
 static struct neap_task *live(lua_State *L, const struct handle *h) {
-  neap_rt *rt = neapL_peekrt(L);
-  return rt != NULL && !rt->closed ? h->task : NULL;
+  return neapL_peekrt(L) != NULL ? h->task : NULL;
 }
 
 static struct handle *check_handle(lua_State *L, int arg) {
