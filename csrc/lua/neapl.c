@@ -10,7 +10,8 @@
 /* -- where one may wait */
 
 neap_rt *neapL_peekrt(lua_State *L) {
-  return neapL_self(L)->rt;
+  neap_rt *rt = neapL_self(L)->rt;
+  return rt == NULL || rt->closed ? NULL : rt;
 }
 
 static neap_rt *rt_of(lua_State *L, const struct neapL *N) {
