@@ -5,6 +5,10 @@ local support = require("spec.support")
 
 local settle = support.settle
 
+-- libuv opens a descriptor of its own at the first stream: before the counting.
+assert(net.listen("127.0.0.1", 0)):close()
+assert(not net.connect("unix:/no/such/socket"))
+
 local function listen(...)
   local server = assert(net.listen(...))
   local _, port = server:address()
@@ -401,31 +405,33 @@ describe("neap.net", function()
     end
     -- A name would be looked up, and what is no address is one.
     local function is_name(place, value)
-      return place == 1 and type(value) == "string"
+      return place == 1 and (type(value) == "string" or type(value) == "number")
     end
     local calls = support.call_badly(net.connect, { "127.0.0.1", 1, {} }, 3, is_name, close)
       + support.call_badly(net.listen, { "127.0.0.1", 0, {} }, 3, is_name, close)
     assert.is_true(calls > 50)
     local server <close> = listen("127.0.0.1", 0)
-    support.call_badly(server.accept, { server, 0 }, 2, function(place, value)
-      local seconds = place == 2 and (tonumber(value) or value == nil and 1)
-      return seconds and seconds > 0
-    end)
+    support.call_badly(server.accept, { server, 0 }, 1)
+    support.call_badly(server.address, { server }, 1)
     local function raises(pattern, fn, ...)
       local ok, message = pcall(fn, ...)
       assert.is_false(ok)
       assert.truthy(message:find(pattern), message)
     end
-    raises("bad argument #2 to 'connect' %(port out of range%)", net.connect, "127.0.0.1", 65536)
-    raises("bad argument #1 to 'connect' %(host contains zeros%)", net.connect, "a\0b", 1)
-    raises("bad argument #2 to 'connect' %(a unix socket has no port%)", net.connect, "unix:/x", 1)
+    raises("bad argument #2 to '[%w.]*connect' %(port out of range%)", net.connect, "127.0.0.1", 65536)
+    raises("bad argument #1 to '[%w.]*connect' %(host contains zeros%)", net.connect, "a\0b", 1)
+    raises("bad argument #2 to '[%w.]*connect' %(a unix socket has no port%)", net.connect, "unix:/x", 1)
     raises("field 'timeout'", net.connect, "127.0.0.1", 1, { timeout = "soon" })
     raises("field 'keepalive'", net.connect, "127.0.0.1", 1, { keepalive = -1 })
     raises("field 'nodelay'", net.connect, "127.0.0.1", 1, { nodelay = 1 })
     raises("field 'bind'", net.connect, "127.0.0.1", 1, { bind = {} })
     raises("field 'backlog'", net.listen, "127.0.0.1", 0, { backlog = 0 })
     raises("field 'reuseport'", net.listen, "127.0.0.1", 0, { reuseport = "yes" })
-    raises("bad argument #1 to 'accept'", server.accept, server, 0 / 0)
+    for _, bad in ipairs({ 0 / 0, "soon", {}, true }) do
+      raises("bad argument #1 to 'accept'", function()
+        server:accept(bad)
+      end)
+    end
   end)
 
   it("leaves nothing behind when memory runs out while connecting", function()
