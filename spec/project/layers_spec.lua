@@ -13,8 +13,12 @@ local core_rank = {
 -- writers of a stream and accepters of a listener are served first come first.
 local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, waitq = true }
 
--- Of core and io together, the binding takes what neap.h and neap_lua.h say.
-local lua_takes = {}
+-- The binding lives by neap.h and neap_lua.h, of io by them alone. Of core it
+-- takes a task's life: how its Lua thread is entered, waits and is unwound.
+local lua_takes = {
+  rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
+  list = true, stack = true, driver = true, sigint = true,
+}
 
 local rank = {}
 for i, name in ipairs(core_rank) do
@@ -81,7 +85,7 @@ local function may(layer, path, from, module)
   elseif layer == "io" then
     return from == "io" or from == "core" and io_takes[module] == true
   end
-  return from == "lua" or lua_takes[module] == true
+  return from == "lua" or from == "core" and lua_takes[module] == true
 end
 
 local public = { ["neap.h"] = true, ["neap_lua.h"] = true }
