@@ -6,18 +6,18 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "sanitize", "switch", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
-  "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
+  "scope", "sync", "chan", "preempt", "post", "sigint", "info", "driver", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
 -- writers of a stream and accepters of a listener are served first come first.
 local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, waitq = true }
 
--- Of io the binding takes what neap.h says. Of core it takes more: a Lua task is
--- made, ended, reported and dumped by the binding, which no host does.
+-- The binding lives by neap.h and neap_lua.h, of io by them alone. Of core it
+-- takes a task's life: how its Lua thread is entered, waits and is unwound.
 local lua_takes = {
-  list = true, mem = true, stack = true, task = true, sched = true, timer = true, op = true,
-  scope = true, sigint = true, driver = true, rt = true,
+  rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
+  list = true, stack = true, driver = true, sigint = true,
 }
 
 local rank = {}
@@ -85,7 +85,7 @@ local function may(layer, path, from, module)
   elseif layer == "io" then
     return from == "io" or from == "core" and io_takes[module] == true
   end
-  return from == "lua" or lua_takes[module] == true
+  return from == "lua" or from == "core" and lua_takes[module] == true
 end
 
 local public = { ["neap.h"] = true, ["neap_lua.h"] = true }
