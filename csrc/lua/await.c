@@ -17,6 +17,7 @@ struct await {
   struct neap_op *op; /* while somebody may wait or wake, else NULL */
   int n;              /* values given to done */
   bool called;
+  bool parked; /* the waiter's stack holds this: only the state's end gets it */
 };
 
 /* Upvalues of done: the neapL, the await. */
@@ -39,17 +40,33 @@ static int await_done(lua_State *L) {
   return 1;
 }
 
-/* Both shares that are left go: start raised, or nobody will park. */
+/* Gives up what nobody has parked on: the shares that are left. */
+static void await_drop(struct await *a) {
+  struct neap_op *op = a->op;
+  a->op = NULL;
+  if (a->called)
+    neap__op_unref(op);
+  else
+    neap__op_free(op);
+}
+
+/* Collected because start raised; or the state ends, whoever waits. */
 static int await_gc(lua_State *L) {
   struct await *a = lua_touserdata(L, 1);
-  if (a->op == NULL || neapL_peekrt(L) == NULL)
-    return 0;
-  if (a->called)
-    neap__op_unref(a->op);
-  else
-    neap__op_free(a->op);
-  a->op = NULL;
+  neapL_gc_enter(L, a->parked);
+  if (a->op != NULL && neapL_peekrt(L) != NULL)
+    await_drop(a);
   return 0;
+}
+
+/* Calls the way to cancel that start returned, at index 3 of L, and raises or
+   fails for err. */
+static int await_fail(lua_State *L, int err) {
+  if (lua_isfunction(L, 3)) {
+    lua_pushvalue(L, 3);
+    lua_call(L, 0, 0);
+  }
+  return neapL_fail(L, err, "await");
 }
 
 /* neap.await(start) -> what done was called with. Waits. */
@@ -57,6 +74,7 @@ static int neap_await(lua_State *L) {
   neap_rt *rt = neapL_waitrt(L);
   luaL_checkany(L, 1);
   lua_settop(L, 1);
+  neapL_raise(L, neap__op_check(rt));
   struct await *a = lua_newuserdatauv(L, sizeof *a, 1);
   memset(a, 0, sizeof *a);
   luaL_setmetatable(L, AWAIT);
@@ -68,17 +86,20 @@ static int neap_await(lua_State *L) {
     neapL_nomem(L);
   a->op->internal = true;
   lua_call(L, 1, 1); /* may wait, and may raise: await_gc frees */
-  int err = neap__op_park(a->op);
+  int err = neap__op_check(rt);
+  if (a->op == NULL) /* the state has ended meanwhile, and collected it */
+    return await_fail(L, NEAP_CLOSING);
+  if (err < 0) {
+    await_drop(a);
+    return await_fail(L, err);
+  }
+  a->parked = true;
+  err = neap__op_park(a->op);
+  a->parked = false;
   neap__op_unref(a->op);
   a->op = NULL;
-  if (err < 0) {
-    if (lua_isfunction(L, 3)) {
-      lua_pushvalue(L, 3);
-      lua_call(L, 0, 0); /* the way to cancel that start returned */
-    }
-    neapL_raise(L, err);
-    return neapL_fail(L, err, "await");
-  }
+  if (err < 0)
+    return await_fail(L, err);
   lua_getiuservalue(L, 2, 1);
   luaL_checkstack(L, a->n, "too many values");
   int packed = lua_gettop(L);
