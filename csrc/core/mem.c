@@ -48,8 +48,11 @@ static bool refused(struct neap_mem *mem, size_t size) {
   if (mem->limit != 0 && (size > mem->limit || mem->used > mem->limit - size))
     return true;
 #ifdef NEAP_TEST
-  if (mem->fail_at == 1)
-    return mem->fail_at = mem->fail_on, true;
+  if (mem->fail_at == 1) {
+    mem->fail_at = mem->fail_on;
+    mem->failed++;
+    return true;
+  }
   if (mem->fail_at > 1)
     mem->fail_at--;
 #endif

@@ -33,6 +33,7 @@ struct neap_mem {
   /* Test builds: allocation number fail_at fails (1 is the next), and all
      later ones too if fail_on is set. 0: none. */
   uint64_t fail_at;
+  uint64_t failed; /* how many have */
   bool fail_on;
 };
 

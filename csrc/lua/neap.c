@@ -226,12 +226,15 @@ static int neap_exit(lua_State *L) {
 
 #ifdef NEAP_TEST
 /* neap._fail_alloc(n [, on]): allocation n of the runtime's from now on fails,
-   and all later ones with on. Test builds only. */
+   and all later ones with on. Returns how many have since the call before.
+   Test builds only. */
 static int neap_fail_alloc(lua_State *L) {
   neap_rt *rt = neapL_rt(L);
+  lua_pushinteger(L, (lua_Integer)rt->mem.failed);
+  rt->mem.failed = 0;
   rt->mem.fail_at = (uint64_t)luaL_optinteger(L, 1, 0);
   rt->mem.fail_on = lua_toboolean(L, 2);
-  return 0;
+  return 1;
 }
 
 /* The failing allocator that stands in front of the state's own. */
