@@ -18,11 +18,17 @@ struct neapL {
   /* References in the registry. */
   int work_ref;    /* keeps `work` */
   int handles_ref; /* id -> task handle, weak values */
-  int threads_ref; /* thread reference -> Lua thread of a live task */
-  int failed_ref;  /* handles of tasks that failed in this turn */
-  int first_ref;   /* the message of the first failure nobody heard */
+  int threads_ref; /* place -> Lua thread of a live task */
+  int handle_meta_ref;
+  int failed_ref; /* handles of tasks that failed in this turn */
+  int first_ref;  /* the message of the first failure nobody heard */
   int on_error_ref;
   int module_ref;
+
+  /* Free places in the table of threads_ref: a stack with room for every place
+     there is, so that giving one back can't fail. */
+  uint32_t *places;
+  uint32_t nplaces, nthreads, capacity;
 
   uint32_t nfailed; /* in the table of failed_ref */
   uint32_t unheard; /* failures reported and not taken back */

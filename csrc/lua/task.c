@@ -24,7 +24,7 @@
 struct lua_task {
   struct neapL *N;
   lua_State *co;
-  int thread_ref;
+  uint32_t place; /* of co in the table of live threads */
   int nargs;
   bool quiet;
   bool reports;
@@ -92,13 +92,15 @@ static struct handle *find_handle(lua_State *L, struct neapL *N, uint64_t id) {
 }
 
 /* Pushes a new handle, not yet in the table. */
-static struct handle *new_handle(lua_State *L, const char *name) {
+static struct handle *new_handle(lua_State *L, const struct neapL *N,
+                                 const char *name) {
   size_t size = sizeof(struct handle) + 1 + (name != NULL ? strlen(name) : 0);
   struct handle *h = lua_newuserdatauv(L, size, 1);
   memset(h, 0, size);
   if (name != NULL)
     memcpy(h->name, name, size - sizeof *h);
-  luaL_setmetatable(L, HANDLE);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, N->handle_meta_ref);
+  lua_setmetatable(L, -2);
   return h;
 }
 
@@ -116,7 +118,7 @@ void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task) {
   if (h != NULL)
     return;
   lua_pop(L, 1);
-  h = new_handle(L, neapL_task_name(task));
+  h = new_handle(L, N, neapL_task_name(task));
   h->id = task->id;
   file_handle(L, N, task->id); /* may raise: task is set when it can't */
   h->task = task;
@@ -256,23 +258,30 @@ static void fail(struct neap_task *task, lua_State *co, lua_State *work) {
   lua_pop(work, 1);
 }
 
-/* Gives back what the task held, after its outcome was moved away. */
-static void release(struct neap_task *task) {
+/* Gives back what the task held, after its outcome was moved to h, its handle
+   (NULL: nobody has one). */
+static void let_go(struct neap_task *task, struct handle *h) {
   struct lua_task *lt = of(task);
   struct neapL *N = lt->N;
-  lua_State *work = N->work;
-  struct handle *h = find_handle(work, N, task->id);
   if (h != NULL) {
     h->task = NULL;
     h->switches = task->switches;
     if (h->outcome == ALIVE)
       h->outcome = CANCELLED;
   }
-  lua_pop(work, 1);
-  lua_rawgeti(work, LUA_REGISTRYINDEX, N->threads_ref);
-  luaL_unref(work, -1, lt->thread_ref);
-  lua_pop(work, 1);
+  lua_rawgeti(N->work, LUA_REGISTRYINDEX, N->threads_ref);
+  lua_pushnil(N->work);
+  lua_rawseti(N->work, -2, lt->place);
+  lua_pop(N->work, 1);
+  N->places[N->nplaces++] = lt->place;
   neap__mem_free(&task->rt->mem, lt, sizeof *lt + lt->namelen);
+}
+
+static void release(struct neap_task *task) {
+  struct neapL *N = of(task)->N;
+  struct handle *h = find_handle(N->work, N, task->id);
+  let_go(task, h);
+  lua_pop(N->work, 1);
 }
 
 void neapL_task_abandon(struct neap_task *task) {
@@ -345,6 +354,7 @@ static void end_badly(struct neap_task *task) {
   if (status != LUA_OK && !(task->rt->closing && is_closing_text(lt->co)))
     fail(task, lt->co, work);
   luaL_unref(work, LUA_REGISTRYINDEX, lt->traceback_ref);
+  release(task);
 }
 
 static void end_well(struct neap_task *task, int nresults) {
@@ -356,11 +366,14 @@ static void end_well(struct neap_task *task, int nresults) {
     h->outcome = DONE;
     status = keep_results(lt->co, work, nresults);
   }
+  if (status == LUA_OK)
+    let_go(task, h);
   lua_pop(work, 1);
   if (status != LUA_OK) { /* lost on the way to who asks for them */
     lua_settop(lt->co, 0);
     lua_rawgetp(lt->co, LUA_REGISTRYINDEX, no_memory);
     fail(task, lt->co, work);
+    release(task);
   }
 }
 
@@ -368,15 +381,16 @@ static void end_well(struct neap_task *task, int nresults) {
 static int task_entry(neap_rt *rt, void *arg) {
   struct lua_task *lt = arg;
   struct neap_task *task = rt->sched.current;
-  int status = task->interrupt, nresults = 0;
-  if (status == 0) { /* one cancelled before its first run never runs */
-    status = run_thread(rt, lt->co, lt->nargs, &nresults);
-    if (status == LUA_OK)
-      end_well(task, nresults);
-    else
-      end_badly(task);
+  int nresults = 0;
+  if (task->interrupt != 0) { /* cancelled before its first run: never runs */
+    release(task);
+    return task->interrupt;
   }
-  release(task);
+  int status = run_thread(rt, lt->co, lt->nargs, &nresults);
+  if (status == LUA_OK)
+    end_well(task, nresults);
+  else
+    end_badly(task);
   return status == LUA_OK ? 0 : UV_ECANCELED;
 }
 
@@ -393,13 +407,31 @@ static lua_State *new_thread(lua_State *L, int n) {
   return co;
 }
 
-/* Moves the thread on L's top into the table of live ones. May raise. */
-static int ref_thread(lua_State *L, struct neapL *N) {
+/* Makes sure that a place in the table of live threads is free, and that it
+   can be given back without memory. False when there is none. */
+static bool find_place(struct neapL *N) {
+  if (N->nplaces > 0)
+    return true;
+  if (N->nthreads == N->capacity) {
+    size_t old = N->capacity, new = old == 0 ? 64 : 2 * old;
+    uint32_t *places = neap__mem_realloc(
+        &N->rt->mem, N->places, old * sizeof *places, new * sizeof *places);
+    if (places == NULL)
+      return false;
+    N->places = places;
+    N->capacity = (uint32_t) new;
+  }
+  N->places[N->nplaces++] = ++N->nthreads;
+  return true;
+}
+
+/* Puts the thread at index of L into its free place. May raise; the place is
+   taken when nothing can fail any more. */
+static void hold_thread(lua_State *L, struct neapL *N, int index) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->threads_ref);
-  lua_insert(L, -2);
-  int ref = luaL_ref(L, -2);
+  lua_pushvalue(L, index);
+  lua_rawseti(L, -2, N->places[N->nplaces - 1]);
   lua_pop(L, 1);
-  return ref;
 }
 
 static struct lua_task *new_lua_task(struct neapL *N,
@@ -424,33 +456,32 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   neap_rt *rt = N->rt;
   struct neap_task *task;
   luaL_checkstack(L, 6, NULL);
-  struct handle *h = new_handle(L, how->name);
+  lua_State *co = new_thread(L, n);
+  int thread = lua_gettop(L);
+  struct handle *h = new_handle(L, N, how->name);
   h->quiet = how->quiet;
   h->reports = how->reports;
-  lua_insert(L, -(n + 2)); /* below function and arguments */
-  lua_State *co = new_thread(L, n);
-  /* From here on no finalizer can run and spawn, so the id is ours. What may
-     still raise leaves nothing behind but a handle that is overwritten. */
+  /* From here on no finalizer can run and spawn, so the id and the place are
+     ours. What may still raise leaves nothing behind that is not overwritten.
+   */
   h->id = rt->sched.next_id + 1;
-  lua_pushvalue(L, -2);
+  if (!find_place(N))
+    neapL_nomem(L);
+  hold_thread(L, N, thread);
   file_handle(L, N, h->id);
-  lua_pop(L, 1);
-  int ref = ref_thread(L, N);
   struct lua_task *lt = new_lua_task(N, how);
-  if (lt != NULL) {
-    lt->co = co;
-    lt->thread_ref = ref;
-    lt->nargs = n;
-    if (neap__sched_spawn(rt, task_entry, lt, how->is_private, &task) == 0) {
-      h->task = task;
-      return;
-    }
+  if (lt == NULL)
+    neapL_nomem(L);
+  lt->co = co;
+  lt->place = N->places[N->nplaces - 1];
+  lt->nargs = n;
+  if (neap__sched_spawn(rt, task_entry, lt, how->is_private, &task) < 0) {
     neap__mem_free(&rt->mem, lt, sizeof *lt + lt->namelen);
+    neapL_nomem(L);
   }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, N->threads_ref);
-  luaL_unref(L, -1, ref);
-  lua_pop(L, 1);
-  neapL_nomem(L);
+  N->nplaces--;
+  h->task = task;
+  lua_replace(L, thread);
 }
 
 /* Whether the value at arg can be called. */
@@ -815,6 +846,8 @@ static const luaL_Reg task_methods[] = {
 
 void neapL_task_open(lua_State *L, struct neapL *N) {
   luaL_newmetatable(L, HANDLE);
+  lua_pushvalue(L, -1);
+  N->handle_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushlightuserdata(L, N);
   lua_newtable(L);
   neapL_setfuncs(L, N, task_methods);
