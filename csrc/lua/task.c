@@ -21,6 +21,9 @@
    looks again. */
 #define STRANGER_NS ((uint64_t)1000 * 1000)
 
+/* Kept out of the frames of a waiting task: every byte of those counts. */
+#define NOT_IN_FRAME __attribute__((noinline))
+
 struct lua_task {
   struct neapL *N;
   lua_State *co;
@@ -307,9 +310,7 @@ void neapL_task_dropped(struct neap_task *task, void *binding) {
  * thread is looked at again. Returns the thread's lua status: LUA_YIELD to go
  * on, anything else when it is over.
  */
-__attribute__((noinline)) /* its lua_Debug is no part of a waiting task */
-static int
-yield_to_others(neap_rt *rt, lua_State *co) {
+NOT_IN_FRAME static int yield_to_others(neap_rt *rt, lua_State *co) {
   lua_Debug ar;
   for (;;) {
     if (rt->sched.current->interrupt != 0)
@@ -343,7 +344,7 @@ static int run_thread(neap_rt *rt, lua_State *co, int nargs, int *nresults) {
 
 /* The thread has ended with an error. Unwinds it, on its own C stack, so its
    close handlers may wait; nothing stays on `work` meanwhile. */
-static void end_badly(struct neap_task *task) {
+NOT_IN_FRAME static void end_badly(struct neap_task *task) {
   struct lua_task *lt = of(task);
   lua_State *work = lt->N->work;
   take_traceback(lt, work);
@@ -357,7 +358,7 @@ static void end_badly(struct neap_task *task) {
   release(task);
 }
 
-static void end_well(struct neap_task *task, int nresults) {
+NOT_IN_FRAME static void end_well(struct neap_task *task, int nresults) {
   struct lua_task *lt = of(task);
   lua_State *work = lt->N->work;
   struct handle *h = find_handle(work, lt->N, task->id);
