@@ -94,7 +94,6 @@ int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
   task->rt = rt;
   task->entry = entry;
   task->arg = arg;
-  task->is_private = is_private;
   task->interrupt = rt->closing ? NEAP_CLOSING : 0;
   task->id = ++sched->next_id;
   task->born_ns = sched->now_ns;

@@ -34,19 +34,20 @@ struct neap_task {
   /* Written at every switch. */
   struct neap_task *next; /* in the ready queue */
   struct neap_frames frames;
-  struct neap_op *op; /* what it waits for, or NULL */
-  uint8_t state;      /* enum neap_task_state */
-  bool is_main;       /* on the driver's stack: no frames of its own */
-  bool is_private;    /* wants a slot of its own */
-  bool is_detached;
-  uint32_t switches; /* times it was resumed */
-  uint64_t since_ns; /* when its state last changed, to the turn */
-  struct neap_exceptions exceptions;
+  struct neap_op *op;  /* what it waits for, or NULL */
+  uint8_t state : 7;   /* enum neap_task_state */
+  uint8_t is_main : 1; /* on the driver's stack: no frames of its own */
 
   /* Cancellation: what its waits return at once, or 0; how often it went on
-     all the same. */
-  int interrupt;
-  uint32_t swallowed;
+     all the same (at most 255). */
+  uint8_t swallowed;
+  int16_t interrupt;
+
+  uint32_t switches; /* times it was resumed */
+  uint32_t refs;     /* the runtime's until it has ended, handles' */
+  int result;        /* what entry returned */
+  uint64_t since_ns; /* when its state last changed, to the turn */
+  struct neap_exceptions exceptions;
 
   /* Set once. */
   struct neap_rt *rt;
@@ -55,13 +56,11 @@ struct neap_task {
   uint64_t id;
   uint64_t born_ns;
 
-  uint32_t refs;            /* the runtime's until it has ended, handles' */
-  int result;               /* what entry returned */
   struct neap_list all;     /* in the list of live tasks */
   struct neap_list joiners; /* ops that wait for its end */
 };
 
-static_assert(sizeof(struct neap_task) <= 240, "a million of these");
+static_assert(sizeof(struct neap_task) <= 160, "a million of these");
 
 /* A task that is not yet known to any queue, or NULL. refs is 1. */
 struct neap_task *neap__task_new(struct neap_mem *mem);
