@@ -168,6 +168,21 @@ static void keep(struct neap_stream *s, const char *base, size_t n) {
   }
 }
 
+/*
+ * What libuv calls the end may be a reset: when a connection is reset right
+ * behind its last bytes, libuv (1.44) reads those, sees POLLHUP and reports
+ * UV_EOF without asking. The socket still knows.
+ */
+static int true_end(struct neap_stream *s) {
+  uv_os_fd_t fd;
+  int error = 0;
+  socklen_t len = sizeof error;
+  if (uv_fileno(&s->uv.handle, &fd) == 0 &&
+      getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0)
+    return uv_translate_sys_error(error);
+  return UV_EOF;
+}
+
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
   struct neap_stream *s = uv->data;
   if (n == 0) /* as EAGAIN */
@@ -185,7 +200,7 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
     wake_reader(s, UV_ENOMEM);
     return;
   }
-  s->end = (int)n;
+  s->end = n == UV_EOF ? true_end(s) : (int)n;
   wake_reader(s, 0);
 }
 
