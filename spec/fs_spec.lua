@@ -258,8 +258,9 @@ describe("fs.scandir", function()
     local iterator, state, control, closing = fs.scandir(dir.path)
     assert(tostring(closing):match("^dir %(0x%x+%)$"), tostring(closing))
     for name in iterator, state, control, closing do
-      assert.equal("1", name)
-      break
+      if name == "2" then
+        break
+      end
     end
     assert.equal("dir (closed)", tostring(closing))
     assert.is_nil(iterator())

@@ -1,0 +1,13 @@
+-- The specs of files once more with everything left to the thread pool.
+local support = require("spec.support")
+
+describe("NEAP_FS=pool", function()
+  for _, name in ipairs({ "fs", "file" }) do
+    it("changes nothing for spec/" .. name .. "_spec.lua", function()
+      local output, status = support.sh(
+        ("NEAP_FS=pool %s $(command -v busted) --output=plainTerminal spec/%s_spec.lua"):format(
+          os.getenv("LUA") or "lua5.4", name))
+      assert(status == 0, output)
+    end)
+  end
+end)
