@@ -151,7 +151,7 @@ int neap_spawn(neap_rt *rt, neap_task_fn fn, void *arg,
                const neap_spawn_options *options, neap_task **out) {
   struct neap_task *task;
   bool shared = options != NULL && options->shared_stack;
-  int err = neap__sched_spawn(rt, fn, arg, !shared, &task);
+  int err = neap__sched_spawn(rt, fn, arg, !shared, 0, &task);
   if (err < 0)
     return err;
   if (out != NULL) {

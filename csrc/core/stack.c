@@ -15,7 +15,7 @@
 #ifdef NEAP_HOSTILE
 #define MAX_SHARED 2
 #else
-#define MAX_SHARED 32
+#define MAX_SHARED 96
 #endif
 
 /* A slot whose holder has more frames than this takes no new tasks. */
@@ -178,7 +178,6 @@ static int save(struct neap_stacks *stacks, struct neap_frames *frames) {
     return UV_ENOMEM;
   memcpy(block, frames->sp, size);
   frames->saved = block;
-  frames->saved_size = size;
   frames->slot->holder = NULL;
   stacks->copies++;
   stacks->bytes_saved += size;
@@ -186,9 +185,10 @@ static int save(struct neap_stacks *stacks, struct neap_frames *frames) {
 }
 
 static void restore(struct neap_stacks *stacks, struct neap_frames *frames) {
-  memcpy(frames->sp, frames->saved, frames->saved_size);
-  stacks->bytes_saved -= frames->saved_size;
-  neap__mem_free(stacks->mem, frames->saved, frames->saved_size);
+  size_t size = neap__stack_used(frames);
+  memcpy(frames->sp, frames->saved, size);
+  stacks->bytes_saved -= size;
+  neap__mem_free(stacks->mem, frames->saved, size);
   frames->saved = NULL;
 }
 

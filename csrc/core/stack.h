@@ -31,7 +31,6 @@ struct neap_frames {
   struct neap_slot *slot; /* NULL before the first run and after the last */
   void *sp;               /* lowest live address while suspended */
   void *saved;            /* a copy of [sp, slot->top), or NULL: not needed */
-  size_t saved_size;
 };
 
 struct neap_stacks {

@@ -3,10 +3,11 @@
 
 #include <assert.h>
 
-struct neap_task *neap__task_new(struct neap_mem *mem) {
-  struct neap_task *task = neap__mem_zalloc(mem, sizeof *task);
+struct neap_task *neap__task_new(struct neap_mem *mem, size_t extra) {
+  struct neap_task *task = neap__mem_zalloc(mem, sizeof *task + extra);
   if (task == NULL)
     return NULL;
+  task->size = (uint32_t)(sizeof *task + extra);
   task->refs = 1;
   neap__list_init(&task->joiners);
   return task;
@@ -21,7 +22,7 @@ void neap__task_unref(struct neap_mem *mem, struct neap_task *task) {
   if (--task->refs > 0)
     return;
   assert(task->frames.slot == NULL && task->frames.saved == NULL);
-  neap__mem_free(mem, task, sizeof *task);
+  neap__mem_free(mem, task, task->size);
 }
 
 const char *neap__task_state_name(const struct neap_task *task) {

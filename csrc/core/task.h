@@ -46,6 +46,7 @@ struct neap_task {
   uint32_t switches; /* times it was resumed */
   uint32_t refs;     /* the runtime's until it has ended, handles' */
   int result;        /* what entry returned */
+  uint32_t size;     /* of the whole block: the task and the extra bytes */
   uint64_t since_ns; /* when its state last changed, to the turn */
   struct neap_exceptions exceptions;
 
@@ -62,8 +63,14 @@ struct neap_task {
 
 static_assert(sizeof(struct neap_task) <= 160, "a million of these");
 
-/* A task that is not yet known to any queue, or NULL. refs is 1. */
-struct neap_task *neap__task_new(struct neap_mem *mem);
+/* A task that is not yet known to any queue, or NULL, with extra cleared bytes
+   behind it. refs is 1. */
+struct neap_task *neap__task_new(struct neap_mem *mem, size_t extra);
+
+/* The extra bytes behind a task: whoever spawned it keeps words there. */
+static inline void *neap__task_data(const struct neap_task *task) {
+  return (void *)(uintptr_t)(task + 1);
+}
 
 void neap__task_ref(struct neap_task *task);
 

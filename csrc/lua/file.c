@@ -11,7 +11,7 @@
 #define MAX_FORMATS 250
 
 static struct neapL_file *checkbox(lua_State *L) {
-  return luaL_checkudata(L, 1, TYPE);
+  return neapL_checkself(L, TYPE);
 }
 
 /* The file, or NULL when it is closed. Its memory goes with the runtime. */

@@ -285,9 +285,13 @@ void neapL_setfuncs(lua_State *L, struct neapL *N, const luaL_Reg *funcs) {
 void neapL_newtype(lua_State *L, struct neapL *N, const char *name,
                    const luaL_Reg *methods, const luaL_Reg *meta) {
   luaL_newmetatable(L, name);
-  neapL_setfuncs(L, N, meta);
+  lua_pushlightuserdata(L, N);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, meta, 2);
   lua_newtable(L);
-  neapL_setfuncs(L, N, methods);
+  lua_pushlightuserdata(L, N);
+  lua_pushvalue(L, -3);
+  luaL_setfuncs(L, methods, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

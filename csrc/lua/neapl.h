@@ -115,9 +115,23 @@ int neapL_fielderror(lua_State *L, int arg, const char *name,
 void neapL_setfuncs(lua_State *L, struct neapL *N, const luaL_Reg *funcs);
 
 /* Makes the metatable `name` (what scripts see as __name): methods in __index,
-   metamethods beside. Leaves nothing on the stack. */
+   metamethods beside; it is the second upvalue of each of them. Leaves nothing
+   on the stack. */
 void neapL_newtype(lua_State *L, struct neapL *N, const char *name,
                    const luaL_Reg *methods, const luaL_Reg *meta);
+
+/* The userdata at 1 in a function of such a type. Raises for anything else. The
+   quick way of luaL_checkudata: the metatable is the second upvalue. */
+static inline void *neapL_checkself(lua_State *L, const char *name) {
+  void *self = lua_touserdata(L, 1);
+  if (self != NULL && lua_getmetatable(L, 1)) {
+    bool ours = lua_rawequal(L, -1, lua_upvalueindex(2));
+    lua_pop(L, 1);
+    if (ours)
+      return self;
+  }
+  return luaL_checkudata(L, 1, name);
+}
 
 /* A warning, as lua's warn function gives it: "neap: " and the text. */
 void neapL_warn(lua_State *L, const char *text);

@@ -129,7 +129,7 @@ struct neapL_server {
 };
 
 static struct neapL_server *check_server(lua_State *L) {
-  return luaL_checkudata(L, 1, SERVER);
+  return neapL_checkself(L, SERVER);
 }
 
 static struct neapL_server *new_server(lua_State *L) {

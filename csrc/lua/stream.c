@@ -12,7 +12,7 @@
 #define MAX_FORMATS 250
 
 static struct neapL_conn *check_conn(lua_State *L) {
-  return luaL_checkudata(L, 1, CONN);
+  return neapL_checkself(L, CONN);
 }
 
 /* --- failures ------------------------------------------------------------- */

@@ -29,11 +29,11 @@ struct lua_task {
   lua_State *co;
   uint32_t place; /* of co in the table of live threads */
   int nargs;
+  int traceback_ref; /* of a failed one, while it is unwound */
   bool quiet;
   bool reports;
-  bool hooked;       /* a count hook raises in it: to be taken off */
-  int traceback_ref; /* of a failed one, while it is unwound */
-  uint8_t namelen;   /* of name, its zero included; 0: none */
+  bool hooked;     /* a count hook raises in it: to be taken off */
+  uint8_t namelen; /* of name, its zero included; 0: none */
   char name[];
 };
 
@@ -62,7 +62,7 @@ struct handle {
 #define UV 1
 
 static struct lua_task *of(const struct neap_task *task) {
-  return task->is_main ? NULL : task->arg;
+  return task->is_main ? NULL : neap__task_data(task);
 }
 
 const char *neapL_task_name(const struct neap_task *task) {
@@ -277,7 +277,6 @@ static void let_go(struct neap_task *task, struct handle *h) {
   lua_rawseti(N->work, -2, lt->place);
   lua_pop(N->work, 1);
   N->places[N->nplaces++] = lt->place;
-  neap__mem_free(&task->rt->mem, lt, sizeof *lt + lt->namelen);
 }
 
 static void release(struct neap_task *task) {
@@ -380,14 +379,15 @@ NOT_IN_FRAME static void end_well(struct neap_task *task, int nresults) {
 
 /* The core's entry function of every Lua task. On the task's own stack. */
 static int task_entry(neap_rt *rt, void *arg) {
-  struct lua_task *lt = arg;
   struct neap_task *task = rt->sched.current;
+  struct lua_task *lt = of(task);
+  lua_State *co = arg;
   int nresults = 0;
   if (task->interrupt != 0) { /* cancelled before its first run: never runs */
     release(task);
     return task->interrupt;
   }
-  int status = run_thread(rt, lt->co, lt->nargs, &nresults);
+  int status = run_thread(rt, co, lt->nargs, &nresults);
   if (status == LUA_OK)
     end_well(task, nresults);
   else
@@ -435,23 +435,6 @@ static void hold_thread(lua_State *L, struct neapL *N, int index) {
   lua_pop(L, 1);
 }
 
-static struct lua_task *new_lua_task(struct neapL *N,
-                                     const struct neapL_spawn *how) {
-  size_t namelen = how->name != NULL ? strlen(how->name) + 1 : 0;
-  if (namelen > UINT8_MAX)
-    namelen = UINT8_MAX; /* cut */
-  struct lua_task *lt = neap__mem_zalloc(&N->rt->mem, sizeof *lt + namelen);
-  if (lt == NULL)
-    return NULL;
-  lt->N = N;
-  lt->quiet = how->quiet;
-  lt->reports = how->reports;
-  lt->namelen = (uint8_t)namelen;
-  if (namelen > 0)
-    memcpy(lt->name, how->name, namelen - 1);
-  return lt;
-}
-
 void neapL_task_spawn(lua_State *L, struct neapL *N,
                       const struct neapL_spawn *how, int n) {
   neap_rt *rt = N->rt;
@@ -470,16 +453,22 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
     neapL_nomem(L);
   hold_thread(L, N, thread);
   file_handle(L, N, h->id);
-  struct lua_task *lt = new_lua_task(N, how);
-  if (lt == NULL)
+  size_t namelen = how->name != NULL ? strlen(how->name) + 1 : 0;
+  if (namelen > UINT8_MAX)
+    namelen = UINT8_MAX; /* cut */
+  if (neap__sched_spawn(rt, task_entry, co, how->is_private,
+                        sizeof(struct lua_task) + namelen, &task) < 0)
     neapL_nomem(L);
+  struct lua_task *lt = of(task);
+  lt->N = N;
   lt->co = co;
   lt->place = N->places[N->nplaces - 1];
   lt->nargs = n;
-  if (neap__sched_spawn(rt, task_entry, lt, how->is_private, &task) < 0) {
-    neap__mem_free(&rt->mem, lt, sizeof *lt + lt->namelen);
-    neapL_nomem(L);
-  }
+  lt->quiet = how->quiet;
+  lt->reports = how->reports;
+  lt->namelen = (uint8_t)namelen;
+  if (namelen > 0)
+    memcpy(lt->name, how->name, namelen - 1);
   N->nplaces--;
   h->task = task;
   lua_replace(L, thread);
