@@ -18,8 +18,7 @@ static struct neap_file *file_of(struct neap_handle *handle) {
   return NEAP_LIST_ENTRY(handle, struct neap_file, handle);
 }
 
-/* --- the end ---------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------- */
 
 static void on_poll_closed(uv_handle_t *uv) {
   struct neap_file *file = NEAP_LIST_ENTRY(uv, struct neap_file, poll);
@@ -101,8 +100,7 @@ static void on_end(struct neap_handle *handle) {
   neap__handle_unref(handle);
 }
 
-/* --- turns -----------------------------------------------------------------
- */
+/* --- turns ---------------------------------------------------------------- */
 
 static uint64_t my_id(const struct neap_file *file) {
   return neap_task_id(neap_current(rt_of(file)));
@@ -143,8 +141,7 @@ void neap_file_end(neap_file *file) {
   neap__handle_unref(&file->handle);
 }
 
-/* --- waiting ---------------------------------------------------------------
- */
+/* --- waiting -------------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *uv, int status, int events) {
   struct neap_file *file = NEAP_LIST_ENTRY(uv, struct neap_file, poll);
@@ -263,8 +260,7 @@ int neap__file_run(struct neap_file *file, const char *what,
   return result;
 }
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------- */
 
 int neap__file_adopt(struct neap_rt *rt, int fd, int flags,
                      enum neap_fd_kind kind, struct neap_file **out) {
@@ -377,8 +373,7 @@ int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
   return err;
 }
 
-/* --- closing ---------------------------------------------------------------
- */
+/* --- closing -------------------------------------------------------------- */
 
 /* The runtime ends while close waits for its turn: the end will shut it. */
 static enum neap_op_fate give_turn_up(struct neap_op *op) {
@@ -466,8 +461,7 @@ int neap_file_free(neap_file *file) {
   return err;
 }
 
-/* --- position --------------------------------------------------------------
- */
+/* --- position ------------------------------------------------------------- */
 
 int neap__file_unread(struct neap_file *file) {
   struct neap_inbuf *in = &file->in;

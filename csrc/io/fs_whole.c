@@ -223,8 +223,7 @@ void neap_fs_free_blob(neap_blob *blob) {
   *blob = (neap_blob){0};
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------- */
 
 struct write_job {
   struct neap_job job;

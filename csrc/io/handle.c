@@ -110,14 +110,7 @@ void neap__handle_close(struct neap_handle *handle) {
     handle->end(handle);
 }
 
-void neap__handle_ref(struct neap_handle *handle) {
-  handle->refs++;
-}
-
-void neap__handle_unref(struct neap_handle *handle) {
-  assert(handle->refs > 0);
-  if (--handle->refs > 0)
-    return;
+void neap__handle_free(struct neap_handle *handle) {
   neap__list_remove(&handle->link);
   neap__mem_free(&handle->rt->mem, handle, handle->size);
 }

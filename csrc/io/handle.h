@@ -13,6 +13,7 @@
 #include "core/op.h"
 #include "core/rt.h"
 
+#include <assert.h>
 #include <uv.h>
 
 /* Bytes that one read of libuv's may bring. */
@@ -82,10 +83,19 @@ void neap__handle_on_closed(uv_handle_t *uv);
    harmless. Does not wait. */
 void neap__handle_close(struct neap_handle *handle);
 
-void neap__handle_ref(struct neap_handle *handle);
+static inline void neap__handle_ref(struct neap_handle *handle) {
+  handle->refs++;
+}
+
+/* Nobody holds a share any more. */
+void neap__handle_free(struct neap_handle *handle);
 
 /* Frees the memory with the last share. */
-void neap__handle_unref(struct neap_handle *handle);
+static inline void neap__handle_unref(struct neap_handle *handle) {
+  assert(handle->refs > 0);
+  if (--handle->refs == 0)
+    neap__handle_free(handle);
+}
 
 /*
  * What a call that can wait does first: yields when the task's budget is used

@@ -137,14 +137,27 @@ static int send_piece(struct neap_stream *s, struct record *r, uint64_t due) {
   return err;
 }
 
-static int write_record(struct neap_stream *s, struct record *r, uint64_t due) {
+/* The rest of a record: pieces by libuv, and what fits behind each. */
+static int write_rest(struct neap_stream *s, struct record *r, uint64_t due) {
   int err = 0;
-  advance(r, 0); /* past empty pieces */
   while (err == 0 && r->n > 0) {
-    err = try_now(s, r);
+    err = send_piece(s, r, due);
     if (err == 0 && r->n > 0)
-      err = send_piece(s, r, due);
+      err = try_now(s, r);
   }
+  return err;
+}
+
+/* The record, when others may be before it or the kernel takes only some. */
+static int write_slowly(struct neap_stream *s, struct record *r) {
+  uint64_t due = neap__stream_due(s->write_ns);
+  neap__handle_ref(&s->handle);
+  int err = take_turn(s, due);
+  if (err == 0) {
+    err = s->handle.closed ? UV_ECANCELED : write_rest(s, r, due);
+    give_turn(s);
+  }
+  neap__handle_unref(&s->handle);
   return err;
 }
 
@@ -155,15 +168,12 @@ int neap_stream_write(neap_stream *s, const neap_bytes *pieces, size_t n,
   int err = neap__handle_begin(&s->handle);
   if (err < 0)
     return err;
-  uint64_t due = neap__stream_due(s->write_ns);
-  neap__handle_ref(&s->handle);
-  err = take_turn(s, due);
-  if (err == 0) {
-    err = s->handle.closed ? UV_ECANCELED : write_record(s, &r, due);
-    give_turn(s);
-    *sent = r.sent;
-  }
-  neap__handle_unref(&s->handle);
+  advance(&r, 0); /* past empty pieces */
+  if (!s->busy && r.n > 0)
+    err = try_now(s, &r);
+  if (err == 0 && r.n > 0)
+    err = write_slowly(s, &r);
+  *sent = r.sent;
   return err;
 }
 

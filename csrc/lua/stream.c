@@ -271,22 +271,13 @@ static neap_bytes *collect_pieces(lua_State *L, int top) {
   return pieces;
 }
 
-/* conn:write(string | number | {string | number...}...) -> conn | nil, message,
-   code, bytes sent. Waits. */
-static int conn_write(lua_State *L) {
-  neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
-  int top = lua_gettop(L);
-  check_pieces(L, top);
-  neap_bytes one, *pieces = &one;
-  if (top == 2)
-    one.base = lua_tolstring(L, 2, &one.len);
-  else
-    pieces = collect_pieces(L, top);
+/* Writes what is collected and pushes the results of conn:write. */
+static int write_pieces(lua_State *L, struct neapL_conn *conn,
+                        const neap_bytes *pieces, size_t n) {
   size_t sent = 0;
   int err = UV_EBADF;
   if (conn->stream != NULL)
-    err = neap_stream_write(conn->stream, pieces, (size_t)top - 1, &sent);
+    err = neap_stream_write(conn->stream, pieces, n, &sent);
   if (err == 0) {
     lua_settop(L, 1);
     return 1;
@@ -294,6 +285,21 @@ static int conn_write(lua_State *L) {
   fail(L, conn, err, conn->write_ns);
   lua_pushinteger(L, (lua_Integer)sent);
   return 4;
+}
+
+/* conn:write(string | number | {string | number...}...) -> conn | nil, message,
+   code, bytes sent. Waits. */
+static int conn_write(lua_State *L) {
+  neapL_waitrt(L);
+  struct neapL_conn *conn = check_conn(L);
+  int top = lua_gettop(L);
+  neap_bytes one;
+  if (top == 2 && lua_type(L, 2) == LUA_TSTRING) {
+    one.base = lua_tolstring(L, 2, &one.len);
+    return write_pieces(L, conn, &one, 1);
+  }
+  check_pieces(L, top);
+  return write_pieces(L, conn, collect_pieces(L, top), (size_t)top - 1);
 }
 
 /* conn:shutdown() -> true | nil, message, code. Waits. */
