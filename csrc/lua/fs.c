@@ -11,8 +11,7 @@
 #define FOLDER_MODE 0777
 #define MODE_MAX    07777
 
-/* --- whole files -----------------------------------------------------------
- */
+/* --- whole files ---------------------------------------------------- */
 
 /* Bytes on their way to a Lua string: should making it raise, they are freed
    with the next ones, or with the state. Upvalue 2 of what uses it. */
@@ -70,8 +69,7 @@ static int fs_appendfile(lua_State *L) {
   return write_whole(L, true);
 }
 
-/* --- paths -----------------------------------------------------------------
- */
+/* --- paths ---------------------------------------------------------- */
 
 /* true, or the failure of what was done to path. */
 static int done(lua_State *L, int err, const char *path) {
@@ -170,8 +168,7 @@ static int fs_mkdtemp(lua_State *L) {
   return 1;
 }
 
-/* --- folders ---------------------------------------------------------------
- */
+/* --- folders -------------------------------------------------------- */
 
 struct dir_box {
   neap_dir *dir; /* NULL: closed, or all read */
@@ -240,8 +237,7 @@ static int dir_tostring(lua_State *L) {
   return 1;
 }
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------- */
 
 /* What follows the first letter of a mode: "+", then "b" and "x" in any
    order. Returns false when it is no such thing. */
@@ -290,8 +286,7 @@ static int fs_open(lua_State *L) {
   return 1;
 }
 
-/* --- the module ------------------------------------------------------------
- */
+/* --- the module ----------------------------------------------------- */
 
 static const luaL_Reg dir_methods[] = {
     {"close", dir_close},

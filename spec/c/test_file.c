@@ -173,8 +173,7 @@ static void the_runtime_ends_with_a_job_let_go(void) {
   CHECK(on.dropped == 1);
 }
 
-/* --- files -----------------------------------------------------------------
- */
+/* --- files ---------------------------------------------------------- */
 
 struct slow_file {
   neap_rt *rt;
