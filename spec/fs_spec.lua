@@ -305,7 +305,7 @@ describe("neap.fs", function()
         fs.readfile(path, options)
       end)
     end
-    for _, options in ipairs({ { mode = -1 }, { mode = 8 ^ 7 }, { append = 1 } }) do
+    for _, options in ipairs({ { mode = -1 }, { mode = 8 ^ 7 }, { append = 1 }, { atomic = true } }) do
       assert.has_error(function()
         fs.writefile(path, "", options)
       end)

@@ -50,6 +50,9 @@ static int write_whole(lua_State *L, bool append) {
   neapL_checkoptions(L, 3);
   int mode = (int)neapL_optfieldint(L, 3, "mode", 0, MODE_MAX, FILE_MODE);
   append = append || neapL_optfieldbool(L, 3, "append", false);
+  /* Better no write than one that a crash can cut in half unasked. */
+  if (neapL_optfieldbool(L, 3, "atomic", false))
+    return neapL_fielderror(L, 3, "atomic", "not supported");
   neap_rt *rt = neapL_waitrt(L);
   int err = neap_fs_writefile(rt, path, data, len, mode, append);
   if (err < 0)
