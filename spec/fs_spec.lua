@@ -1,6 +1,5 @@
 local faults = require("spec.support.faults")
 local support = require("spec.support")
-local sysfault = require("spec.support.sysfault")
 
 local neap = require("neap")
 local fs = require("neap.fs")
@@ -306,7 +305,7 @@ describe("neap.fs", function()
         fs.readfile(path, options)
       end)
     end
-    for _, options in ipairs({ { mode = -1 }, { mode = 8 ^ 7 }, { append = 1 } }) do
+    for _, options in ipairs({ { mode = -1 }, { mode = 8 ^ 7 }, { append = 1 }, { atomic = true } }) do
       assert.has_error(function()
         fs.writefile(path, "", options)
       end)
@@ -345,167 +344,5 @@ describe("neap.fs", function()
       end,
     })
     assert(runs > 10, runs)
-  end)
-end)
-
--- A script that does a bit of everything, and says whether all was right.
-local workout = [[
-  local neap = require("neap")
-  local fs = require("neap.fs")
-  local dir = fs.mkdtemp("/tmp/neap-spec-XXXXXX")
-  local path = dir .. "/file"
-  local data = ("a line\n"):rep(500)
-  assert(fs.writefile(path, data))
-  assert(fs.readfile(path) == data)
-  assert(fs.appendfile(path, "end"))
-  local file = assert(fs.open(path, "r+"))
-  local n = 0
-  for line in file:lines() do
-    n = n + 1
-    assert(line == (n <= 500 and "a line" or "end"))
-  end
-  assert(n == 501)
-  assert(file:seek("set", 2) == 2)
-  assert(file:write("LINE"))
-  assert(file:seek("set") == 0)
-  assert(file:read("l") == "a LINE")
-  assert(file:close())
-  assert(#fs.readfile(path) == 3503)
-  local tasks = {}
-  for i = 1, 20 do
-    tasks[i] = neap.spawn(function()
-      assert(fs.writefile(dir .. "/" .. i, tostring(i)))
-      assert(fs.readfile(dir .. "/" .. i) == tostring(i))
-      assert(fs.unlink(dir .. "/" .. i))
-    end)
-  end
-  for i = 1, 20 do
-    tasks[i]:join()
-  end
-  for name in assert(fs.scandir(dir)) do
-    assert(name == "file")
-  end
-  assert(fs.unlink(path))
-  assert(fs.rmdir(dir))
-  print("all right")
-]]
-
-describe("system calls", function()
-  for _, env in ipairs({ "NEAP_FS=", "NEAP_FS=pool" }) do
-    -- fault 45
-    it("are tried again when a signal interrupts them " .. env, function()
-      local output, status, counts = sysfault.lua("eintr", workout, env)
-      assert.equal("all right\n", output)
-      assert.equal(0, status)
-      assert(counts.open > 0 and counts.write > 0, "the library was not used")
-    end)
-
-    -- fault 44
-    it("may move one byte at a time " .. env, function()
-      local output, status, counts = sysfault.lua("short", workout, env)
-      assert.equal("all right\n", output)
-      assert.equal(0, status)
-      assert(counts.write > 3500, counts.write)
-    end)
-  end
-
-  -- fault 47
-  it("that are missing are tried once", function()
-    for _, code in ipairs({ "ENOSYS", "EPERM" }) do
-      local faulty = ("openat2:%s,preadv2:%s"):format(code, code)
-      local output, _, counts = sysfault.lua(faulty, workout)
-      assert.equal("all right\n", output)
-      assert.equal(1, counts.openat2)
-      assert.equal(1, counts.preadv2)
-    end
-    local _, _, counts = sysfault.lua("", workout, "NEAP_FS=pool")
-    assert.equal(0, counts.openat2 + counts.preadv2)
-    _, _, counts = sysfault.lua("", workout)
-    assert(counts.openat2 > 1 and counts.preadv2 > 1)
-  end)
-
-  -- fault 35
-  it("that fail in the middle of a file fail the read", function()
-    for n = 1, 3 do
-      for _, faulty in ipairs({ "read:EIO:" .. n, "preadv2:EIO:" .. n }) do
-        local output = sysfault.lua(faulty .. ",short", [[
-          local fs = require("neap.fs")
-          local file = assert(fs.open("/etc/passwd"))
-          print(file:read("a"))
-          print(file:close())
-          print(fs.readfile("/etc/passwd"))
-        ]], faulty:match("^read") and "NEAP_FS=pool" or nil)
-        assert.equal("nil\tInput/output error\tEIO\ntrue\n" ..
-          "nil\t/etc/passwd: Input/output error\tEIO\n", output)
-      end
-    end
-  end)
-
-  it("that fail while writing fail the write", function()
-    for n = 1, 3 do
-      local output = sysfault.lua("short,write:ENOSPC:" .. n, [[
-        local fs = require("neap.fs")
-        local path = os.tmpname()
-        print(fs.writefile(path, "0123456789"))
-        os.remove(path)
-      ]])
-      assert(output:match("^nil\t.*: No space left on device\tENOSPC\n$"), output)
-    end
-  end)
-end)
-
-describe("the thread pool", function()
-  -- fault 85
-  it("that can't be started is an error, and may start later", function()
-    local output, status = sysfault.lua("pthread_create:EAGAIN:-3", [[
-      local fs = require("neap.fs")
-      print(select(3, fs.stat("/etc/passwd")))
-      print(select(3, fs.stat("/etc/passwd")))
-      local f = io.open("/etc/passwd")
-      print(#fs.readfile("/etc/passwd") == #f:read("a"))
-      for _ = 1, 3 do
-        fs.stat("/etc/passwd")
-      end
-      print(fs.stat("/etc/passwd").type)
-    ]])
-    assert.equal("EAGAIN\nEAGAIN\ntrue\nfile\n", output)
-    assert.equal(0, status)
-  end)
-
-  it("is left a thread for others", function()
-    -- Its size as libuv reads it; each is to work.
-    for _, size in ipairs({ "", "0", "1", "2", "5", "x" }) do
-      local output = support.lua(workout, { env = "NEAP_FS=pool UV_THREADPOOL_SIZE=" .. size })
-      assert.equal("all right\n", output)
-    end
-  end)
-
-  -- fault 17
-  it("may be busy while the process forks", function()
-    local output, status = support.lua([[
-      local neap = require("neap")
-      local fs = require("neap.fs")
-      local dir = fs.mkdtemp("/tmp/neap-spec-XXXXXX")
-      local path = dir .. "/file"
-      local task = neap.spawn(function()
-        for i = 1, 50 do
-          assert(fs.writefile(path, ("x"):rep(i * 1000)))
-          assert(#fs.readfile(path) == i * 1000)
-        end
-      end)
-      for i = 1, 10 do
-        neap.yield()
-        assert(os.execute("exit 0"))
-        local pipe = io.popen("ls /proc/self/fd | wc -l", "r")
-        assert(tonumber(pipe:read("a")) < 10) -- none of ours is inherited
-        assert(pipe:close())
-      end
-      task:join()
-      assert(fs.unlink(path))
-      assert(fs.rmdir(dir))
-      print("fine")
-    ]], { env = "NEAP_FS=pool" })
-    assert.equal("fine\n", output)
-    assert.equal(0, status)
   end)
 end)

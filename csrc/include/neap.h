@@ -487,7 +487,7 @@ NEAP_API void neap_file_end(neap_file *file);
 /*
  * As neap_file_begin_read, for an operation that shall only take what can be
  * had at once: nothing is claimed, and the peeks below return UV_EAGAIN where
- * they would have to wait. Waits only when the task's budget is used up.
+ * they would have to wait. Waits. (Only when the task's budget is used up.)
  * Returns 0, UV_EAGAIN when another operation is under way, or a code.
  */
 NEAP_API int neap_file_try_read(neap_file *file);

@@ -2,12 +2,8 @@
 #include "io/file.h"
 
 #include "core/waitq.h"
-#include "io/fs_fast.h"
-#include "io/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 static struct neap_rt *rt_of(const struct neap_file *file) {
@@ -18,7 +14,7 @@ static struct neap_file *file_of(struct neap_handle *handle) {
   return NEAP_LIST_ENTRY(handle, struct neap_file, handle);
 }
 
-/* --- the end -------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------- */
 
 static void on_poll_closed(uv_handle_t *uv) {
   struct neap_file *file = NEAP_LIST_ENTRY(uv, struct neap_file, poll);
@@ -100,7 +96,20 @@ static void on_end(struct neap_handle *handle) {
   neap__handle_unref(handle);
 }
 
-/* --- turns ---------------------------------------------------------------- */
+int neap__file_new(struct neap_rt *rt, struct neap_file **out) {
+  void *block;
+  int err = neap__handle_new(rt, sizeof(struct neap_file), on_end, &block);
+  if (err != 0)
+    return err;
+  struct neap_file *file = block;
+  file->fd = -1;
+  file->out_size = file->fill = NEAP_IO_SCRATCH;
+  neap__list_init(&file->waiters);
+  *out = file;
+  return 0;
+}
+
+/* --- turns ---------------------------------------------------------- */
 
 static uint64_t my_id(const struct neap_file *file) {
   return neap_task_id(neap_current(rt_of(file)));
@@ -141,7 +150,7 @@ void neap_file_end(neap_file *file) {
   neap__handle_unref(&file->handle);
 }
 
-/* --- waiting -------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *uv, int status, int events) {
   struct neap_file *file = NEAP_LIST_ENTRY(uv, struct neap_file, poll);
@@ -153,9 +162,28 @@ static void on_poll(uv_poll_t *uv, int status, int events) {
   neap__op_wake(op, 0);
 }
 
+/* The data of a wait for a file. */
+struct wait {
+  struct neap_file *file;
+};
+
+static int new_wait(struct neap_file *file, const char *what,
+                    enum neap_op_fate (*cancel)(struct neap_op *),
+                    struct neap_op **out) {
+  struct neap_op *op;
+  int err = neap__op_new(rt_of(file), what, sizeof(struct wait), &op);
+  if (err != 0)
+    return err;
+  struct wait *wait = neap__op_data(op);
+  wait->file = file;
+  op->cancel = cancel;
+  *out = op;
+  return 0;
+}
+
 static enum neap_op_fate stop_polling(struct neap_op *op) {
-  struct neap_file **file = neap__op_data(op);
-  uv_poll_stop(&(*file)->poll);
+  struct wait *wait = neap__op_data(op);
+  uv_poll_stop(&wait->file->poll);
   return NEAP_OP_GONE;
 }
 
@@ -182,17 +210,17 @@ int neap__file_wait_ready(struct neap_file *file, int events, bool shielded) {
     file->kind = NEAP_FD_REGULAR;
     return neap__fd_set_blocking(file->fd);
   }
-  struct neap_op *op = NULL;
-  if (err == 0)
-    err = neap__op_new(rt_of(file), "file", sizeof file, &op);
-  if (err == 0)
-    err = uv_poll_start(&file->poll, events, on_poll);
+  if (err < 0)
+    return err;
+  struct neap_op *op;
+  err = new_wait(file, "file", shielded ? stays : stop_polling, &op);
+  if (err != 0)
+    return err;
+  err = uv_poll_start(&file->poll, events, on_poll);
   if (err < 0) {
     neap__op_free(op);
     return err;
   }
-  *(struct neap_file **)neap__op_data(op) = file;
-  op->cancel = shielded ? stays : stop_polling;
   file->op = op;
   err = neap__op_park(op);
   if (file->op == op)
@@ -260,127 +288,14 @@ int neap__file_run(struct neap_file *file, const char *what,
   return result;
 }
 
-/* --- opening -------------------------------------------------------------- */
-
-int neap__file_adopt(struct neap_rt *rt, int fd, int flags,
-                     enum neap_fd_kind kind, struct neap_file **out) {
-  struct neap_file *file = NULL;
-  int err = 0;
-  if (kind == NEAP_FD_REGULAR)
-    err = neap__fd_set_blocking(fd);
-  if (err == 0)
-    err = neap__handle_new(rt, sizeof *file, on_end, (void **)&file);
-  if (err < 0) {
-    neap__fd_close(fd);
-    return err;
-  }
-  int access = flags & O_ACCMODE;
-  file->fd = fd;
-  file->kind = (uint8_t)kind;
-  file->readable = access != O_WRONLY;
-  file->writable = access != O_RDONLY;
-  file->out_size = file->fill = NEAP_IO_SCRATCH;
-  if (kind == NEAP_FD_OTHER && isatty(fd))
-    file->buffering = NEAP_FILE_LINE;
-  if (kind != NEAP_FD_REGULAR && file->writable)
-    neap__stream_handle_sigpipe(rt->io);
-  neap__list_init(&file->waiters);
-  neap__handle_opened(&file->handle);
-  *out = file;
-  return 0;
-}
-
-struct open_job {
-  struct neap_job job;
-  int flags, mode;
-  enum neap_fd_kind kind;
-  uint64_t size;
-  char path[];
-};
-
-static void work_open(struct neap_job *job) {
-  struct open_job *open = NEAP_LIST_ENTRY(job, struct open_job, job);
-  int fd = neap__fd_open(open->path, open->flags, open->mode);
-  job->result = fd;
-  if (fd < 0)
-    return;
-  int err = neap__fd_look(fd, &open->kind, &open->size);
-  if (err < 0) {
-    neap__fd_close(fd);
-    job->result = err;
-  }
-}
-
-/* An open that comes too late. */
-static void drop_open(struct neap_job *job) {
-  if (job->result >= 0)
-    neap__fd_close(job->result);
-}
-
-static int open_in_pool(struct neap_rt *rt, const char *path, int flags,
-                        int mode, enum neap_fd_kind *kind, uint64_t *size) {
-  struct open_job *open;
-  size_t path_size = strlen(path) + 1;
-  /* Making or cutting off a file can't be taken back. */
-  bool effect = (flags & (O_CREAT | O_TRUNC)) != 0;
-  int err = neap__job_new(rt, "open", effect ? NEAP_JOB_EFFECT : NEAP_JOB_PURE,
-                          sizeof *open + path_size, (void **)&open);
-  if (err < 0)
-    return err;
-  open->job.work = work_open;
-  open->job.drop = drop_open;
-  open->flags = flags;
-  open->mode = mode;
-  memcpy(open->path, path, path_size);
-  int fd = neap__job_run(&open->job);
-  if (fd >= 0) {
-    *kind = open->kind;
-    *size = open->size;
-  }
-  neap__job_free(&open->job);
-  return fd;
-}
-
-int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
-                   neap_file **out) {
-  struct neap_io *io;
-  int err = neap__handle_enter(rt);
-  if (err == 0)
-    err = neap__handle_io(rt, &io);
-  if (err < 0)
-    return err;
-  enum neap_fd_kind kind;
-  uint64_t size;
-  int fd = neap__fs_fast_open(io, path, flags);
-  if (fd == UV_EAGAIN) {
-    fd = open_in_pool(rt, path, flags, mode, &kind, &size);
-  } else if (fd >= 0) {
-    err = neap__fd_look(fd, &kind, &size);
-    if (err < 0) {
-      neap__fd_close(fd);
-      return err;
-    }
-  }
-  if (fd < 0)
-    return fd;
-  /* Writes go to the end by themselves; stdio shows it before the first. */
-  if ((flags & O_APPEND) != 0 && (flags & O_ACCMODE) == O_WRONLY)
-    lseek(fd, 0, SEEK_END); /* a FIFO has no such place */
-  err = neap__file_adopt(rt, fd, flags, kind, out);
-  /* A small file needs a small buffer, and one byte more shows the end. */
-  if (err == 0 && size > 0 && size < (*out)->fill)
-    (*out)->fill = (size_t)size + 1;
-  return err;
-}
-
-/* --- closing -------------------------------------------------------------- */
+/* --- closing -------------------------------------------------------- */
 
 /* The runtime ends while close waits for its turn: the end will shut it. */
 static enum neap_op_fate give_turn_up(struct neap_op *op) {
-  struct neap_file **file = neap__op_data(op);
+  struct wait *wait = neap__op_data(op);
   if (!op->rt->closing)
     return NEAP_OP_STAYS;
-  (*file)->closer = NULL;
+  wait->file->closer = NULL;
   return NEAP_OP_GONE;
 }
 
@@ -388,11 +303,9 @@ static int turn_to_close(struct neap_file *file) {
   if (file->owner == 0)
     return 0;
   struct neap_op *op;
-  int err = neap__op_new(rt_of(file), "close", sizeof file, &op);
-  if (err < 0)
+  int err = new_wait(file, "close", give_turn_up, &op);
+  if (err != 0)
     return err;
-  *(struct neap_file **)neap__op_data(op) = file;
-  op->cancel = give_turn_up;
   file->closer = op;
   return neap__op_await(op);
 }
@@ -461,7 +374,7 @@ int neap_file_free(neap_file *file) {
   return err;
 }
 
-/* --- position ------------------------------------------------------------- */
+/* --- position ------------------------------------------------------- */
 
 int neap__file_unread(struct neap_file *file) {
   struct neap_inbuf *in = &file->in;

@@ -1,7 +1,7 @@
 /*
  * file.h: an open file, for the files that make it up: file.c (its life, whose
- * turn it is), file_read.c and file_write.c. It is buffered as stdio is: bytes
- * that were read ahead, or bytes that are still to be written.
+ * turn it is), file_open.c, file_read.c and file_write.c. It is buffered as
+ * stdio is: bytes that were read ahead, or bytes that are still to be written.
  *
  * Regular files are always "ready" and may be slow, so what does not come from
  * the kernel's caches is done in the thread pool; FIFOs, terminals and sockets
@@ -51,6 +51,10 @@ struct neap_file {
   bool has_poll; /* poll was initialised */
   uv_poll_t poll;
 };
+
+/* A file that is not open yet; the caller holds a share. Returns 0 or
+   UV_ENOMEM. */
+int neap__file_new(struct neap_rt *rt, struct neap_file **out);
 
 /*
  * Makes an open file of fd, which was opened non-blocking with flags. Does not

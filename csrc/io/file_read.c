@@ -205,9 +205,9 @@ int64_t neap_file_read(neap_file *file, void *bytes, size_t len) {
   int err = neap_file_begin_read(file);
   if (err < 0)
     return err;
-  neap_view view = {0};
+  neap_view view = {.base = "", .len = 0};
   err = neap_file_peek_count(file, len, &view);
-  if (err == 0 && view.len > 0) {
+  if (err == 0 && view.base != NULL) {
     memcpy(bytes, view.base, view.len);
     neap_file_take(file, view.len);
   }

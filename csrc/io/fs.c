@@ -71,7 +71,7 @@ static int new_job(struct neap_rt *rt, const char *what,
   if (err == 0)
     err = neap__job_new(rt, what, effect, sizeof *on + size + second_size,
                         (void **)&on);
-  if (err < 0)
+  if (err != 0)
     return err;
   on->job.work = work;
   on->job.drop = drop_path;
@@ -142,7 +142,7 @@ static int stat_with(struct neap_rt *rt, const char *what,
                      neap_fs_info *out) {
   struct path_job *on;
   int err = new_job(rt, what, work, NEAP_JOB_PURE, path, NULL, &on);
-  if (err < 0)
+  if (err != 0)
     return err;
   err = neap__job_run(&on->job);
   if (!on->job.dropped) {
@@ -166,19 +166,19 @@ int neap_fs_unlink(neap_rt *rt, const char *path) {
   struct path_job *on;
   int err =
       new_job(rt, "unlink", work_unlink, NEAP_JOB_EFFECT, path, NULL, &on);
-  return err < 0 ? err : run(on);
+  return err != 0 ? err : run(on);
 }
 
 int neap_fs_rmdir(neap_rt *rt, const char *path) {
   struct path_job *on;
   int err = new_job(rt, "rmdir", work_rmdir, NEAP_JOB_EFFECT, path, NULL, &on);
-  return err < 0 ? err : run(on);
+  return err != 0 ? err : run(on);
 }
 
 int neap_fs_mkdir(neap_rt *rt, const char *path, int mode) {
   struct path_job *on;
   int err = new_job(rt, "mkdir", work_mkdir, NEAP_JOB_EFFECT, path, NULL, &on);
-  if (err < 0)
+  if (err != 0)
     return err;
   on->mode = mode;
   return run(on);
@@ -187,14 +187,14 @@ int neap_fs_mkdir(neap_rt *rt, const char *path, int mode) {
 int neap_fs_rename(neap_rt *rt, const char *from, const char *to) {
   struct path_job *on;
   int err = new_job(rt, "rename", work_rename, NEAP_JOB_EFFECT, from, to, &on);
-  return err < 0 ? err : run(on);
+  return err != 0 ? err : run(on);
 }
 
 int neap_fs_mkdtemp(neap_rt *rt, const char *template_, neap_blob *out) {
   struct path_job *on;
   int err = new_job(rt, "mkdtemp", work_mkdtemp, NEAP_JOB_EFFECT, template_,
                     NULL, &on);
-  if (err < 0)
+  if (err != 0)
     return err;
   neap_blob name = {.len = strlen(template_)};
   name.base = neap__mem_shared_alloc(name.len + 1); /* before there is one */

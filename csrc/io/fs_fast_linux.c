@@ -56,6 +56,7 @@ int neap__fs_fast_open(struct neap_io *io, const char *path, int flags) {
   }
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there */
 int64_t neap__fs_fast_read(struct neap_io *io, int fd, char *bytes, size_t n) {
   if (io->no_fast_read)
     return UV_ENOTSUP;

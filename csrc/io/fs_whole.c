@@ -202,7 +202,7 @@ int neap_fs_readfile(neap_rt *rt, const char *path, size_t max,
   int err = neap__handle_enter(rt);
   if (err == 0)
     err = neap__handle_io(rt, &io);
-  if (err < 0)
+  if (err != 0)
     return err;
   struct reading reading = {.fd = -1, .max = max};
   err = try_cached(io, path, &reading);
@@ -223,7 +223,7 @@ void neap_fs_free_blob(neap_blob *blob) {
   *blob = (neap_blob){0};
 }
 
-/* --- writing -------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------- */
 
 struct write_job {
   struct neap_job job;

@@ -37,7 +37,7 @@ static int fail(lua_State *L, const struct neapL_file *box, int err) {
   return neapL_fail(L, err, NULL);
 }
 
-/* --- reading -------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------- */
 
 static int peek_line(void *self, neap_view *out) {
   return neap_file_peek_line(self, out);
@@ -177,7 +177,7 @@ static int file_lines(lua_State *L) {
   return 1;
 }
 
-/* --- writing -------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------- */
 
 /* Makes a string of the argument, as io writes it. */
 static void checktext(lua_State *L, int arg) {
@@ -272,7 +272,7 @@ static int file_setvbuf(lua_State *L) {
   return 1;
 }
 
-/* --- the end -------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------- */
 
 /* In a finalizer and on the driver's stack nobody can wait, and lua_gc tells:
    it returns -1 in the former. */

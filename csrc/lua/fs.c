@@ -11,7 +11,7 @@
 #define FOLDER_MODE 0777
 #define MODE_MAX    07777
 
-/* --- whole files ---------------------------------------------------------- */
+/* --- whole files ---------------------------------------------------- */
 
 /* Bytes on their way to a Lua string: should making it raise, they are freed
    with the next ones, or with the state. Upvalue 2 of what uses it. */
@@ -50,6 +50,9 @@ static int write_whole(lua_State *L, bool append) {
   neapL_checkoptions(L, 3);
   int mode = (int)neapL_optfieldint(L, 3, "mode", 0, MODE_MAX, FILE_MODE);
   append = append || neapL_optfieldbool(L, 3, "append", false);
+  /* Better no write than one that a crash can cut in half unasked. */
+  if (neapL_optfieldbool(L, 3, "atomic", false))
+    return neapL_fielderror(L, 3, "atomic", "not supported");
   neap_rt *rt = neapL_waitrt(L);
   int err = neap_fs_writefile(rt, path, data, len, mode, append);
   if (err < 0)
@@ -69,7 +72,7 @@ static int fs_appendfile(lua_State *L) {
   return write_whole(L, true);
 }
 
-/* --- paths ---------------------------------------------------------------- */
+/* --- paths ---------------------------------------------------------- */
 
 /* true, or the failure of what was done to path. */
 static int done(lua_State *L, int err, const char *path) {
@@ -168,7 +171,7 @@ static int fs_mkdtemp(lua_State *L) {
   return 1;
 }
 
-/* --- folders -------------------------------------------------------------- */
+/* --- folders -------------------------------------------------------- */
 
 struct dir_box {
   neap_dir *dir; /* NULL: closed, or all read */
@@ -237,7 +240,7 @@ static int dir_tostring(lua_State *L) {
   return 1;
 }
 
-/* --- opening -------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------- */
 
 /* What follows the first letter of a mode: "+", then "b" and "x" in any
    order. Returns false when it is no such thing. */
@@ -286,7 +289,7 @@ static int fs_open(lua_State *L) {
   return 1;
 }
 
-/* --- the module ----------------------------------------------------------- */
+/* --- the module ----------------------------------------------------- */
 
 static const luaL_Reg dir_methods[] = {
     {"close", dir_close},
