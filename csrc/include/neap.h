@@ -364,7 +364,8 @@ NEAP_API int neap_stream_keepalive(neap_stream *stream, uint32_t seconds);
    share of the memory up. Does not wait. NULL is harmless. */
 NEAP_API void neap_stream_close(neap_stream *stream);
 
-/* The same, and the peer sees a reset (RST) instead of an end. */
+/* The same, and the peer sees a reset (RST) instead of an end. Does not
+   wait. */
 NEAP_API void neap_stream_reset(neap_stream *stream);
 
 /* --- files ---------------------------------------------------------------- */
