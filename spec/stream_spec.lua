@@ -538,6 +538,26 @@ describe("a connection", function()
     assert.equal(written, b:read("n"))
   end)
 
+  it("loses no byte when Lua has no memory for what was read", function()
+    local long = ("x"):rep(100)
+    local read = 0
+    a:write((long .. "\n1 2 "):rep(3))
+    local runs = faults.lua_alloc(function()
+      if read < 3 then
+        local line, one, two = b:read("l", "n", "n")
+        read = read + 1
+        assert(line:sub(-100) == long and one == 1 and two == 2)
+      end
+    end)
+    assert.is_true(runs > 0)
+    assert.is_true(read > 0)
+    for _ = read + 1, 3 do
+      assert.same({ " " .. long, 1, 2 }, { b:read("l", "n", "n") })
+    end
+    a:shutdown()
+    assert.equal(" ", b:read("a"))
+  end)
+
   it("fails in a write when memory runs out, and tells how much was taken", function()
     local data, sent = ("x"):rep(1 << 20), 0
     local function write()
