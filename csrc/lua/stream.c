@@ -1,4 +1,4 @@
-/* stream.c: the methods of connections. */
+/* stream.c: the methods of connections, but those that write. */
 #include "lua/stream.h"
 
 #include "lua/formats.h"
@@ -11,7 +11,7 @@
 /* As io.lines: upvalues are few. */
 #define MAX_FORMATS 250
 
-static struct neapL_conn *check_conn(lua_State *L) {
+struct neapL_conn *neapL_checkconn(lua_State *L) {
   return neapL_checkself(L, CONN);
 }
 
@@ -38,10 +38,8 @@ static int fail_closed(lua_State *L) {
   return 3;
 }
 
-/* Pushes nil, message, code for what a call on conn brought; limit_ns is what
-   it was limited to. */
-static int fail(lua_State *L, const struct neapL_conn *conn, int err,
-                uint64_t limit_ns) {
+int neapL_failconn(lua_State *L, const struct neapL_conn *conn, int err,
+                   uint64_t limit_ns) {
   if (err == UV_EBADF && conn->stream == NULL)
     return fail_closed(L);
   if (err == UV_ETIMEDOUT && limit_ns != NEAP_NEVER)
@@ -50,7 +48,7 @@ static int fail(lua_State *L, const struct neapL_conn *conn, int err,
 }
 
 static int fail_read(lua_State *L, const struct neapL_conn *conn, int err) {
-  return fail(L, conn, err, conn->read_ns);
+  return neapL_failconn(L, conn, err, conn->read_ns);
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -117,7 +115,7 @@ static const struct neapL_source conn_source = {
    Waits. */
 static int conn_read(lua_State *L) {
   neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   int n = lua_gettop(L) - 1;
   neapL_checkformats(L, 2, n);
   int got = neapL_readformats(L, &conn_source, conn, 2, n);
@@ -150,7 +148,7 @@ static size_t check_size(lua_State *L, int arg, size_t least) {
 /* conn:read_some([max]) -> at least a byte | nil [, message, code]. Waits. */
 static int conn_read_some(lua_State *L) {
   neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   size_t max = lua_isnoneornil(L, 2) ? SIZE_MAX : check_size(L, 2, 1);
   neap_view view = {0};
   rewind_conn(conn);
@@ -164,7 +162,7 @@ static int conn_read_some(lua_State *L) {
    code]. Waits. At the end of the stream: the rest, then nil. */
 static int conn_read_until(lua_State *L) {
   neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   size_t dlen;
   const char *delim = luaL_checklstring(L, 2, &dlen);
   luaL_argcheck(L, dlen > 0, 2, "empty delimiter");
@@ -184,7 +182,7 @@ static int conn_read_until(lua_State *L) {
    nil [, message, code]. Waits. */
 static int conn_peek(lua_State *L) {
   neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   size_t n = check_size(L, 2, 1);
   neap_view view = {0};
   rewind_conn(conn);
@@ -196,7 +194,7 @@ static int conn_peek(lua_State *L) {
 
 /* conn:buffered() -> bytes that can be read without waiting. */
 static int conn_buffered(lua_State *L) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   if (neapL_peekrt(L) == NULL || conn->stream == NULL)
     return fail_closed(L);
   lua_pushinteger(L, (lua_Integer)neap_stream_buffered(conn->stream));
@@ -222,7 +220,7 @@ static int lines_next(lua_State *L) {
 
 /* conn:lines(format...) -> iterator. */
 static int conn_lines(lua_State *L) {
-  check_conn(L);
+  neapL_checkconn(L);
   int n = lua_gettop(L) - 1;
   luaL_argcheck(L, n <= MAX_FORMATS, MAX_FORMATS + 2, "too many arguments");
   neapL_checkformats(L, 2, n);
@@ -231,87 +229,6 @@ static int conn_lines(lua_State *L) {
   lua_pushinteger(L, n);
   lua_insert(L, 3);
   lua_pushcclosure(L, lines_next, 3 + n);
-  return 1;
-}
-
-/* --- writing -------------------------------------------------------------- */
-
-/* Replaces the array at arg by all its strings and numbers in a row. */
-static void join_array(lua_State *L, int arg) {
-  lua_Integer n = (lua_Integer)lua_rawlen(L, arg);
-  luaL_argcheck(L, n < LUAI_MAXSTACK, arg, "too many elements");
-  luaL_checkstack(L, (int)n + 1, "too many elements");
-  for (lua_Integer i = 1; i <= n; i++) {
-    if (!lua_isstring(L, (lua_rawgeti(L, arg, i), -1)))
-      luaL_argerror(
-          L, arg,
-          lua_pushfstring(L, "element %I is a %s", i, luaL_typename(L, -1)));
-  }
-  lua_concat(L, (int)n);
-  lua_replace(L, arg);
-}
-
-/* Makes strings of the arguments from 2 on: then they stay where they are, and
-   alive, as long as this call waits. */
-static void check_pieces(lua_State *L, int top) {
-  for (int arg = 2; arg <= top; arg++) {
-    if (lua_type(L, arg) == LUA_TTABLE)
-      join_array(L, arg);
-    else
-      luaL_checkstring(L, arg);
-  }
-}
-
-/* Pushes an array of the pieces. */
-static neap_bytes *collect_pieces(lua_State *L, int top) {
-  neap_bytes *pieces =
-      lua_newuserdatauv(L, (size_t)top * sizeof(neap_bytes), 0);
-  for (int arg = 2; arg <= top; arg++)
-    pieces[arg - 2].base = lua_tolstring(L, arg, &pieces[arg - 2].len);
-  return pieces;
-}
-
-/* Writes what is collected and pushes the results of conn:write. */
-static int write_pieces(lua_State *L, struct neapL_conn *conn,
-                        const neap_bytes *pieces, size_t n) {
-  size_t sent = 0;
-  int err = UV_EBADF;
-  if (conn->stream != NULL)
-    err = neap_stream_write(conn->stream, pieces, n, &sent);
-  if (err == 0) {
-    lua_settop(L, 1);
-    return 1;
-  }
-  fail(L, conn, err, conn->write_ns);
-  lua_pushinteger(L, (lua_Integer)sent);
-  return 4;
-}
-
-/* conn:write(string | number | {string | number...}...) -> conn | nil, message,
-   code, bytes sent. Waits. */
-static int conn_write(lua_State *L) {
-  neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
-  int top = lua_gettop(L);
-  neap_bytes one;
-  if (top == 2 && lua_type(L, 2) == LUA_TSTRING) {
-    one.base = lua_tolstring(L, 2, &one.len);
-    return write_pieces(L, conn, &one, 1);
-  }
-  check_pieces(L, top);
-  return write_pieces(L, conn, collect_pieces(L, top), (size_t)top - 1);
-}
-
-/* conn:shutdown() -> true | nil, message, code. Waits. */
-static int conn_shutdown(lua_State *L) {
-  neapL_waitrt(L);
-  struct neapL_conn *conn = check_conn(L);
-  int err = UV_EBADF;
-  if (conn->stream != NULL)
-    err = neap_stream_shutdown(conn->stream);
-  if (err < 0)
-    return fail(L, conn, err, conn->write_ns);
-  lua_pushboolean(L, true);
   return 1;
 }
 
@@ -328,20 +245,20 @@ static void close_conn(lua_State *L, struct neapL_conn *conn,
 
 /* conn:close() -> true. */
 static int conn_close(lua_State *L) {
-  close_conn(L, check_conn(L), neap_stream_close);
+  close_conn(L, neapL_checkconn(L), neap_stream_close);
   lua_pushboolean(L, true);
   return 1;
 }
 
 /* conn:reset() -> true. Closes; the peer sees a reset. */
 static int conn_reset(lua_State *L) {
-  close_conn(L, check_conn(L), neap_stream_reset);
+  close_conn(L, neapL_checkconn(L), neap_stream_reset);
   lua_pushboolean(L, true);
   return 1;
 }
 
 static int conn_gc(lua_State *L) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   if (conn->stream == NULL || neapL_peekrt(L) == NULL)
     return 0;
   neapL_gc_enter(L, neap_stream_waited(conn->stream));
@@ -361,7 +278,7 @@ static uint64_t check_limit(lua_State *L, int arg) {
 /* conn:settimeout(read [, write]): seconds that each read and each write may
    take from now on; nil: no limit. */
 static int conn_settimeout(lua_State *L) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   uint64_t read_ns = check_limit(L, 2);
   uint64_t write_ns = lua_isnone(L, 3) ? read_ns : check_limit(L, 3);
   if (neapL_peekrt(L) == NULL || conn->stream == NULL)
@@ -376,7 +293,7 @@ static int conn_settimeout(lua_State *L) {
 typedef int address_fn(neap_stream *stream, neap_address *out);
 
 static int push_address(lua_State *L, address_fn *which) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   neap_address address;
   if (neapL_peekrt(L) == NULL || conn->stream == NULL)
     return fail_closed(L);
@@ -413,7 +330,7 @@ static int push_done(lua_State *L, const struct neapL_conn *conn, int err) {
 
 /* conn:nodelay(on) -> true | nil, message, code. */
 static int conn_nodelay(lua_State *L) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   luaL_checktype(L, 2, LUA_TBOOLEAN);
   if (neapL_peekrt(L) == NULL || conn->stream == NULL)
     return fail_closed(L);
@@ -423,7 +340,7 @@ static int conn_nodelay(lua_State *L) {
 
 /* conn:keepalive(seconds | false) -> true | nil, message, code. */
 static int conn_keepalive(lua_State *L) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   lua_Integer seconds = 0;
   if (lua_type(L, 2) != LUA_TBOOLEAN || lua_toboolean(L, 2)) {
     seconds = luaL_checkinteger(L, 2);
@@ -437,7 +354,7 @@ static int conn_keepalive(lua_State *L) {
 }
 
 static int conn_tostring(lua_State *L) {
-  struct neapL_conn *conn = check_conn(L);
+  struct neapL_conn *conn = neapL_checkconn(L);
   char name[80] = "closed";
   if (neapL_peekrt(L) != NULL && conn->stream != NULL)
     neap_stream_name(conn->stream, name, sizeof name);
@@ -452,8 +369,8 @@ static const luaL_Reg conn_methods[] = {
     {"lines", conn_lines},
     {"peek", conn_peek},
     {"buffered", conn_buffered},
-    {"write", conn_write},
-    {"shutdown", conn_shutdown},
+    {"write", neapL_conn_write},
+    {"shutdown", neapL_conn_shutdown},
     {"close", conn_close},
     {"reset", conn_reset},
     {"settimeout", conn_settimeout},

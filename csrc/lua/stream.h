@@ -15,6 +15,18 @@ struct neapL_conn {
   uint64_t read_ns, write_ns; /* time limits, for messages */
 };
 
+/* The connection that is the first argument; raises if it is none. */
+struct neapL_conn *neapL_checkconn(lua_State *L);
+
+/* Pushes nil, message, code for what a call on conn brought, and returns 3;
+   limit_ns is what the call was limited to. Raises as neapL_fail. */
+int neapL_failconn(lua_State *L, const struct neapL_conn *conn, int err,
+                   uint64_t limit_ns);
+
+/* Methods: conn:write, conn:shutdown. */
+int neapL_conn_write(lua_State *L);
+int neapL_conn_shutdown(lua_State *L);
+
 /* Makes the type. */
 void neapL_openconn(lua_State *L, struct neapL *N);
 
