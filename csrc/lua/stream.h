@@ -11,6 +11,7 @@
 #define NEAPL_KEEPALIVE_MAX 32767
 
 struct neapL_conn {
+  const char *tag;            /* what tells it from another userdata */
   neap_stream *stream;        /* NULL: not opened yet, or closed */
   uint64_t read_ns, write_ns; /* time limits, for messages */
 };
