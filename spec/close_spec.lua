@@ -1,47 +1,54 @@
 -- How a state ends: with tasks parked anywhere, from anywhere, by any way of
 -- leaving: the script's end, an error, os.exit, neap.exit, Ctrl-C.
-local neap = require("neap")
 local support = require("spec.support")
 
--- A script in a process of its own; warnings are on.
+-- A script in a process of its own; warnings are on. One that does not end is
+-- killed: status 124.
 local function run(source, options)
+  options = options or {}
+  options.env = "timeout -k 1 60"
   return support.lua('local neap = require("neap") warn("@on")\n' .. source, options)
 end
 
 -- Puts a task into each place of spec/support/places.lua, waiting there.
 local park_everywhere = [[
   local places = dofile("spec/support/places.lua")
-  local closed, parked = 0, 0
+  local sleeper = neap.spawn(neap.sleep, 100)
   local function closing()
+    opened = opened + 1
     return setmetatable({}, { __close = function() closed = closed + 1 end })
   end
   for i, place in ipairs(places) do
-    neap.spawn({ name = place.name }, function()
+    -- lua_close frees an expat parser before it comes to neap, whoever stands in
+    -- the parser: named in the docs.
+    local skip = place.name == "an expat callback" and not with_expat
+    _ = skip or neap.spawn({ name = place.name }, function()
       local guard <close> = closing()
       place.run(function()
         local inner <close> = closing()
-        parked = parked + 1
         if i % 3 == 0 then neap.sleep(100) end
         if i % 3 == 1 then neap.await(function() end) end
-        neap.current():join(i % 2 == 0 and 1 or nil)
+        sleeper:join()
       end)
     end)
   end
 ]]
 
--- The third kind of wait: a join of a task that sleeps.
-park_everywhere = park_everywhere:gsub("neap%.current%(%):join%(i %% 2 == 0 and 1 or nil%)",
-  "sleeper:join()"):gsub("^", "local sleeper = neap.spawn(neap.sleep, 100)\n")
-
 describe("the end of a state", function()
   it("unwinds tasks that wait in all places", function() -- fault 14
-    local output, status = run(park_everywhere .. [[
+    -- The oldest object is finalized last: it sees the sums.
+    local output, status = support.lua([[
+      local opened, closed = 0, 0
+      local oldest = setmetatable({}, { __gc = function()
+        print("all closed", opened > 100 and opened == closed)
+      end })
+      local neap = require("neap") warn("@on")
+    ]] .. park_everywhere .. [[
       neap.sleep(0.001)
-      -- The oldest object of the state is finalized last: it sees the sum.
-      setmetatable(_G, { __gc = function() print("closed", closed, parked > #places // 2) end })
-      print("tasks", #neap.tasks() - 2 == #places)
+      print("tasks", #neap.tasks() - 2 == #places - 1)
     ]])
     assert.matches("^tasks\ttrue\n", output)
+    assert.matches("\nall closed\ttrue\n", output)
     assert.matches("tasks had not ended when the state closed", output)
     assert.equal(0, status)
     assert.is_nil(output:find("failed"), output)
@@ -130,23 +137,20 @@ describe("the end of a state", function()
   it("ends a task that swallows it, in the end", function()
     local output, status = run([[
       neap.spawn(function()
-        local a <close> = setmetatable({}, { __close = function() print("closed") end })
+        local a <close> = setmetatable({}, { __close = function() print("let go") end })
         while true do pcall(neap.sleep, 1) end
       end)
       neap.spawn(function()
-        local a <close> = setmetatable({}, { __close = function() print("closed") end })
+        local a <close> = setmetatable({}, { __close = function() print("let go") end })
         coroutine.wrap(function()
           while true do pcall(neap.await, function() end) end
         end)()
       end)
-      neap.spawn(function()
-        local function again() xpcall(neap.yield, again) return again() end
-        again()
-      end)
       neap.sleep(0.001)
     ]])
-    local _, n = output:gsub("closed\n", "")
+    local _, n = output:gsub("let go\n", "")
     assert.equal(2, n, output)
+    assert.is_nil(output:find("dropped"), output)
     assert.equal(0, status)
   end)
 
@@ -201,7 +205,7 @@ describe("the end of a state", function()
     ]])
     assert.matches("late\t%a+\t%d+\ttask", output)
     local _, refused = output:gsub("false\t[^\n]*neap: the runtime has ended", "")
-    assert.equal(10, refused, output) -- a join of an ended task needs no runtime
+    assert.equal(11, refused, output)
     assert.equal(0, status)
   end)
 
@@ -283,7 +287,7 @@ describe("os.exit", function()
         'neap.spawn({ stack = "private" }, function() neap.yield() ' .. code .. " end) neap.run()",
         "coroutine.wrap(function() neap.yield() " .. code .. " end)()",
       }) do
-        local output, status = run(park_everywhere .. where)
+        local output, status = run("local opened, closed = 0, 0\n" .. park_everywhere .. where)
         assert.equal(9, status, where .. "\n" .. output)
       end
     end
@@ -312,9 +316,21 @@ describe("neap.exit", function()
         print("must not go on")
       ]])
       assert.matches("cleaned up\n", output, 1, false)
-      assert.is_nil(output:find("must not go on"), call .. output)
+      assert.is_nil(output:find("must not go on"), output)
       assert.equal(code, status, call .. output)
     end
+  end)
+
+  it("unwinds tasks that wait in all places, in foreign objects too", function()
+    local sums = "local with_expat, opened, closed = true, 0, 0\n"
+    local output, status = run(sums .. park_everywhere .. [[
+      neap.sleep(0.001)
+      neap.spawn(neap.exit, 12)
+      neap.run()
+    ]])
+    assert.equal(12, status, output)
+    assert.is_nil(output:find("failed"), output)
+    assert.is_nil(output:find("dropped"), output)
   end)
 
   it("waits for the others as long as its grace", function()
@@ -361,13 +377,14 @@ describe("neap.exit", function()
 end)
 
 describe("Ctrl-C", function()
-  -- Sends this process SIGINT from outside, after some milliseconds.
+  -- Sends this process SIGINT from outside, after some milliseconds. Not by
+  -- os.execute: the signal is ignored while that waits for its shell.
   local prelude = [[
     local stat = io.open("/proc/self/stat")
     local pid = stat:read("n")
     stat:close()
     local function interrupt(ms)
-      os.execute(("(sleep %.3f; kill -INT %d) &"):format(ms / 1000, pid))
+      sender = io.popen(("sleep %.3f; kill -INT %d"):format(ms / 1000, pid))
     end
   ]]
 
@@ -402,15 +419,13 @@ describe("Ctrl-C", function()
 
   it("is an ordinary error: pcall catches it, and the script goes on", function()
     local output, status = run(prelude .. [[
-      for _ = 1, 3 do
-        interrupt(5)
-        local ok, err = pcall(neap.sleep, 100)
-        print(ok, err:match("interrupted!"))
-      end
+      interrupt(5)
+      local ok, err = pcall(neap.sleep, 100)
+      print(ok, err:match("interrupted!"))
       neap.sleep(0.001)
       print(neap.spawn(function() neap.yield() return "alive" end):join())
     ]])
-    assert.equal(("false\tinterrupted!\n"):rep(3) .. "alive\n", output)
+    assert.equal("false\tinterrupted!\nalive\n", output)
     assert.equal(0, status)
   end)
 
@@ -437,16 +452,13 @@ describe("Ctrl-C", function()
           collectgarbage("step")
         end
       ]])
+      assert.equal(1, status, output)
       assert.matches("interrupted!", output)
       assert.is_nil(output:find("failed"), output)
-      assert.equal(1, status)
     end
   end)
 
-  it("with a handler of the host's own stays the host's", function()
-    -- SIGINT ignored, as under nohup: lua.c's own handler is set all the same
-    -- while the chunk runs, so this is what an ignored one looks like: the
-    -- second signal kills (lua.c resets it to the default).
+  it("a second time ends the process, as lua.c has it", function()
     local output, status = run(prelude .. [[
       interrupt(5)
       pcall(neap.sleep, 100)
@@ -455,8 +467,8 @@ describe("Ctrl-C", function()
       interrupt(5)
       print(pcall(neap.sleep, 100))
     ]])
-    assert.matches("^first\n", output)
-    assert(status == 0 or status == 130, status)
+    assert.equal("first\n", output)
+    assert.equal(130, status)
   end)
 end)
 
@@ -552,5 +564,3 @@ describe("stacks", function()
     assert.equal(0, status)
   end)
 end)
-
-assert(neap.version)

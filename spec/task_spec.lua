@@ -645,6 +645,7 @@ describe("memory that runs out", function()
         for i = 1, 1e6 do
           hoard[i] = { i }
         end
+        return hoard
       end)
       local ok, err = task:wait()
       fail(0)

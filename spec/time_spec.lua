@@ -96,7 +96,8 @@ describe("neap.sleep", function()
       assert.is_false(ok)
       assert.matches("bad argument #1 to '[%w.]*sleep' %(number expected, got ", message)
     end
-    assert.error_matches(neap.sleep, "bad argument #1 to '[%w.]*sleep' %(number expected, got no value%)")
+    assert.error_matches(neap.sleep,
+      "bad argument #1 to '[%w.]*sleep' %(number expected, got no value%)")
     assert.error_matches(function()
       neap.sleep(0 / 0)
     end, "number of seconds expected, got nan")

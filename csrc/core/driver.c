@@ -68,6 +68,7 @@ static void drive(struct neap_rt *rt) {
       neap__sigint_watch(rt);
       poll(rt, UV_RUN_ONCE);
     } else if (turn == NEAP_TURN_POLL) {
+      neap__sigint_watch(rt); /* tasks that only yield must not keep main */
       poll(rt, UV_RUN_NOWAIT);
     }
   }

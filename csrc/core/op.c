@@ -93,7 +93,7 @@ int neap__op_limit(struct neap_op *op, uint64_t due_ns) {
  * if that does not help either, it is not gone on with.
  */
 static bool is_hopeless(struct neap_task *task) {
-  if (task->swallowed < UINT8_MAX)
+  if (task->swallowed < NEAP_MAX_SWALLOWED)
     task->swallowed++;
   return task->rt->closing && !task->is_main &&
          task->swallowed > 2 * NEAP_STUBBORN;

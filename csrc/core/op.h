@@ -17,8 +17,10 @@
 #include "core/task.h"
 #include "core/timer.h"
 
-/* How often a task may swallow the runtime's end before it is made to end. */
-#define NEAP_STUBBORN 100
+/* How often a task may swallow the runtime's end before it is made to end. More
+   than the 220 times that Lua calls a message handler which waits, and so fails
+   in its turn, until its C levels are used up: that ends by itself. */
+#define NEAP_STUBBORN 250
 
 /* What became of a request that was called off. */
 enum neap_op_fate {

@@ -25,7 +25,8 @@ int neap__post_init(struct neap_rt *rt);
    run. Starts closing the uv handle. */
 void neap__post_shutdown(struct neap_rt *rt);
 
-/* After the uv handle is closed. */
+/* After the uv handle is closed, when no thread posts any more: until then
+   posts are refused. */
 void neap__post_deinit(struct neap_rt *rt);
 
 /* Makes the loop return from its poll. Async-signal-safe (uv_async_send). */

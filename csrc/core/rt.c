@@ -113,7 +113,6 @@ static void close_all(struct neap_rt *rt) {
     neap__mem_free(&rt->mem, rt->loop, sizeof *rt->loop);
   }
   rt->loop = NULL;
-  neap__post_deinit(rt);
   neap__overflow_unwatch(rt);
   neap__sigint_unwatch(rt);
 }
@@ -138,6 +137,7 @@ void neap_free(neap_rt *rt) {
     neap__stack_abandon(&rt->stacks, &closer->frames);
     neap__task_unref(&rt->mem, closer);
   }
+  neap__post_deinit(rt);
   neap__sched_deinit(rt);
   neap__stack_deinit(&rt->stacks);
   rt_release(rt);

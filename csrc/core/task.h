@@ -30,17 +30,19 @@ struct neap_exceptions {
   unsigned int uncaught;
 };
 
+#define NEAP_MAX_SWALLOWED 4095
+
 struct neap_task {
   /* Written at every switch. */
   struct neap_task *next; /* in the ready queue */
   struct neap_frames frames;
-  struct neap_op *op;  /* what it waits for, or NULL */
-  uint8_t state : 7;   /* enum neap_task_state */
-  uint8_t is_main : 1; /* on the driver's stack: no frames of its own */
+  struct neap_op *op;   /* what it waits for, or NULL */
+  uint16_t state : 3;   /* enum neap_task_state */
+  uint16_t is_main : 1; /* on the driver's stack: no frames of its own */
 
-  /* Cancellation: what its waits return at once, or 0; how often it went on
-     all the same (at most 255). */
-  uint8_t swallowed;
+  /* Cancellation: how often it went on all the same (at most
+     NEAP_MAX_SWALLOWED); what its waits return at once, or 0. */
+  uint16_t swallowed : 12;
   int16_t interrupt;
 
   uint32_t switches; /* times it was resumed */

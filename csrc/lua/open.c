@@ -68,7 +68,9 @@ static void on_exit_due(neap_rt *rt, void *binding) {
   lua_State *L = N->main;
   int code = N->exit_code;
   (void)rt;
-  lua_close(L); /* flushes io's files, ends the runtime by box_gc */
+  /* First the tasks: foreign objects that they stand in are still whole. */
+  neapL_close(L, N);
+  lua_close(L); /* flushes io's files, frees the runtime by box_gc */
   exit(code);
 }
 

@@ -58,11 +58,11 @@ end)
 place("load with a reader", 42, function(wait)
   local pieces = { "return ", "4", "2" }
   local at = 0
-  return load(function()
+  return assert(load(function()
     wait()
     at = at + 1
     return pieces[at]
-  end)()
+  end))()
 end)
 
 place("require of a module that waits", "module neap.places.chunk", function(wait)
@@ -438,10 +438,18 @@ place("a coroutine that is resumed with values", "6", function(wait)
     wait()
     return a + b
   end)
-  local _, first = coroutine.resume(co, 2)
+  -- A failed resume leaves the coroutine's variables to who asks to close them.
+  local function resume(...)
+    local ok, result = coroutine.resume(co, ...)
+    if not ok then
+      coroutine.close(co)
+      error(result, 0)
+    end
+    return result
+  end
+  local first = resume(2)
   wait()
-  local _, sum = coroutine.resume(co, first * 2)
-  return tostring(sum)
+  return tostring(resume(first * 2))
 end)
 
 place("coroutine.close", "true closed", function(wait)

@@ -1,0 +1,175 @@
+---@meta neap
+
+--- Tasks that may wait anywhere. Seconds are numbers: negative ones count as 0,
+--- `math.huge` is for ever, NaN is misuse. Misuse raises a Lua error that names
+--- the argument. A function that says "Waits." suspends the task that calls it;
+--- the main script is a task as well.
+---@class neap
+---@field version string  "major.minor.patch"
+---@field fs neap.fs  files, loaded at first use
+---@field net neap.net  networking, loaded at first use
+local neap = {}
+
+---@class neap.spawn_options
+---@field name? string  for reports and dumps
+---@field quiet? boolean  a failure is for those alone who join the task
+---@field detached? boolean  it belongs to the runtime, not to its creator's scope
+---@field stack? "shared"|"private"  private: its C frames stay where they are while it waits
+
+--- Queues a new task that calls `fn(...)`; it runs when its creator waits. A table
+--- as first argument that can't be called is options. Does not wait.
+---@param options neap.spawn_options
+---@param fn function
+---@param ... any
+---@return neap.task task
+---@overload fun(fn: function, ...): neap.task
+function neap.spawn(options, fn, ...) end
+
+--- Waits for so many seconds, never less; 0 is a yield.
+---@param seconds number
+function neap.sleep(seconds) end
+
+--- Waits until `neap.now()` is `t` or more.
+---@param t number
+function neap.sleep_until(t) end
+
+--- Waits until the other ready tasks have run.
+function neap.yield() end
+
+--- The monotonic clock in seconds, read anew. Does not wait.
+---@return number seconds
+function neap.now() end
+
+--- The monotonic clock in nanoseconds. Does not wait.
+---@return integer ns
+function neap.hrtime() end
+
+--- Waits until `fn`, as a task, and all other tasks have ended; without `fn`
+--- until all tasks have. For the main script alone. Raises fn's error, or the
+--- failures that nobody has asked for: "2 tasks failed; first: …".
+---@param fn? function
+---@param ... any
+---@return any ... fn's results
+function neap.run(fn, ...) end
+
+--- The task that is running; the main script's is named "main". Does not wait.
+---@return neap.task
+function neap.current() end
+
+--- The bridge to callbacks. Calls `start(done)` at once, then waits until
+--- `done(...)` is called from anywhere. done returns whether it was the first
+--- call and somebody waits. If start returns a function, that is called when the
+--- wait ends without done. Waits.
+---@param start fun(done: fun(...): boolean): function?
+---@return any ... what done was called with
+function neap.await(start) end
+
+--- Calls `fn(...)` after so many seconds in a task of its own; `neap.run` waits
+--- for it. Does not wait.
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return neap.timer timer
+function neap.after(seconds, fn, ...) end
+
+--- `for n in neap.every(seconds) do`: waits for the next of a row of equally
+--- spaced times, the first after `seconds`. n is how many have come since the
+--- last round: more than 1 when the loop was late.
+---@param seconds number
+---@return fun(): integer n
+function neap.every(seconds) end
+
+--- Ends the process: waits up to `grace` seconds for the other tasks to end, then
+--- cancels them, lets their clean-up run, flushes io's files and exits. Waits,
+--- and never returns.
+---@param code? integer|boolean  as os.exit's (default 0)
+---@param grace? number  seconds (default 0)
+function neap.exit(code, grace) end
+
+--- Sets the function that gets the failures nobody waits for, in a task of its
+--- own; nil: they go to stderr. Returns the one before. Does not wait.
+---@param fn? fun(task: neap.task, err: any, traceback: string?)
+---@return function? before
+function neap.on_error(fn) end
+
+--- Every live task, main first. Does not wait.
+---@return neap.task[]
+function neap.tasks() end
+
+--- Writes what every task does, since when and where, to stderr or to anything
+--- with a `write` method. Does not wait itself.
+---@param file? {write: fun(self: any, text: string)}
+function neap.dump(file) end
+
+---@class neap.figures
+---@field tasks integer  alive, main included
+---@field spawned integer  ever
+---@field switches integer  resumes of tasks
+---@field turns integer  of the scheduler
+---@field polls integer  of the loop
+---@field slots integer  shared stacks mapped
+---@field private_slots integer  private stacks in use
+---@field copies integer  how often a task's frames were moved to the heap
+---@field bytes_saved integer  of frames on the heap now
+---@field memory integer  bytes in use by the runtime
+---@field handles integer  open handles
+---@field jobs integer  in the thread pool now
+---@field busy number  share of the time not spent waiting for the system
+
+--- Figures of the runtime. Does not wait.
+---@return neap.figures
+function neap.info() end
+
+--- A task's handle. The task goes on whether or not anybody keeps it.
+---@class neap.task
+---@field id integer  no other task has or had it
+---@field name? string
+local task = {}
+
+--- Waits for the task's end and returns its results; raises its error, the same
+--- value. Of a cancelled task: an error table with `code = "ECANCELED"`. A join of
+--- itself or in a circle raises. Waits.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return any ...
+function task:join(timeout) end
+
+--- Waits for the task's end: true and its results, or false and its error. Waits.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return boolean? ok
+---@return any ...
+function task:wait(timeout) end
+
+--- What it is doing or what became of it. Does not wait.
+---@return "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+function task:status() end
+
+--- Where it stands; of a failed task where it failed; else nil. Does not wait.
+---@return string?
+function task:traceback() end
+
+---@class neap.task_stats
+---@field switches integer  how often it was resumed
+---@field age? number  seconds since its spawn; this and the others of a live task alone
+---@field since? number  seconds in its present state
+---@field frames? integer  bytes of its C stack
+---@field waiting_for? string  "sleep", "join", …
+
+--- Figures of the task. Does not wait.
+---@return neap.task_stats
+function task:stats() end
+
+--- What `neap.after` returns; a to-be-closed variable.
+---@class neap.timer
+local timer = {}
+
+--- The function is not called if it has not been yet. Does not wait.
+---@return true
+function timer:close() end
+
+--- An error that neap raises as a value: `tostring` gives its message.
+---@class neap.error
+---@field code string  "ECANCELED", …
+---@field message string
+
+--- What keeps a `neap.await` together; scripts never see one.
+---@class neap.await
