@@ -25,8 +25,11 @@ struct neapL {
   int on_error_ref;
   int module_ref;
 
-  /* Free places in the table of threads_ref: a stack with room for every place
-     there is, so that giving one back can't fail. */
+  /* By place - 1, the live Lua task there or NULL: a handle that the weak table
+     has let go of looks here whether its task is still alive. */
+  struct neap_task **tasks;
+  /* Free places: a stack with room for every place there is, so that giving
+     one back can't fail. In the same block, behind tasks. */
   uint32_t *places;
   uint32_t nplaces, nthreads, capacity;
 
