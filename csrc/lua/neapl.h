@@ -98,8 +98,7 @@ const char *neapL_checkpath(lua_State *L, int arg);
 void neapL_checkoptions(lua_State *L, int arg);
 
 /* Fields of the option table at arg, if there is one; a field of the wrong
-   type or range raises, naming it. A string is valid as long as the table
-   holds it. */
+   type or range raises, naming it. */
 bool neapL_optfieldbool(lua_State *L, int arg, const char *name, bool def);
 size_t neapL_optfieldsize(lua_State *L, int arg, const char *name, size_t def);
 lua_Integer neapL_optfieldint(lua_State *L, int arg, const char *name,
@@ -107,6 +106,10 @@ lua_Integer neapL_optfieldint(lua_State *L, int arg, const char *name,
                               lua_Integer def);
 uint64_t neapL_optfieldseconds(lua_State *L, int arg, const char *name,
                                uint64_t def);
+
+/* The same of a string, and pushes it, or nil: it is valid while it stays on
+   the stack. The table need not hold it: its __index may have made it up, and
+   other tasks change it. */
 const char *neapL_optfieldstring(lua_State *L, int arg, const char *name,
                                  const char *def);
 

@@ -544,9 +544,9 @@ static bool is_callable(lua_State *L, int arg) {
   return true;
 }
 
+/* Reads the table at 1, and puts the name in its place: that holds it. */
 static void check_spawn_options(lua_State *L, struct neapL_spawn *how) {
   static const char *const kinds[] = {"shared", "private", NULL};
-  how->name = neapL_optfieldstring(L, 1, "name", NULL);
   how->quiet = neapL_optfieldbool(L, 1, "quiet", false);
   neapL_optfieldbool(L, 1, "detached", false); /* every task is, for now */
   const char *kind = neapL_optfieldstring(L, 1, "stack", "shared");
@@ -557,6 +557,9 @@ static void check_spawn_options(lua_State *L, struct neapL_spawn *how) {
                                      "'private'",
                                      kind));
   how->is_private = strcmp(kind, kinds[1]) == 0;
+  how->name = neapL_optfieldstring(L, 1, "name", NULL);
+  lua_replace(L, 1);
+  lua_pop(L, 1); /* kind */
 }
 
 /* neap.spawn([opts,] fn, ...) -> task. Does not wait. */
