@@ -266,13 +266,13 @@ uint64_t neapL_optfieldseconds(lua_State *L, int arg, const char *name,
 
 const char *neapL_optfieldstring(lua_State *L, int arg, const char *name,
                                  const char *def) {
-  if (!getfield(L, arg, name))
+  if (!getfield(L, arg, name)) {
+    lua_pushnil(L);
     return def;
+  }
   if (lua_type(L, -1) != LUA_TSTRING)
     fieldtype(L, arg, name, "string");
-  const char *value = lua_tostring(L, -1);
-  lua_pop(L, 1); /* the table still holds it */
-  return value;
+  return lua_tostring(L, -1);
 }
 
 /* -- types */

@@ -25,8 +25,11 @@ struct neapL {
   int on_error_ref;
   int module_ref;
 
-  /* Free places in the table of threads_ref: a stack with room for every place
-     there is, so that giving one back can't fail. */
+  /* By place - 1, the live Lua task there or NULL: a handle that the weak table
+     has let go of looks here whether its task is still alive. */
+  struct neap_task **tasks;
+  /* Free places: a stack with room for every place there is, so that giving
+     one back can't fail. In the same block, behind tasks. */
   uint32_t *places;
   uint32_t nplaces, nthreads, capacity;
 
@@ -95,8 +98,7 @@ const char *neapL_checkpath(lua_State *L, int arg);
 void neapL_checkoptions(lua_State *L, int arg);
 
 /* Fields of the option table at arg, if there is one; a field of the wrong
-   type or range raises, naming it. A string is valid as long as the table
-   holds it. */
+   type or range raises, naming it. */
 bool neapL_optfieldbool(lua_State *L, int arg, const char *name, bool def);
 size_t neapL_optfieldsize(lua_State *L, int arg, const char *name, size_t def);
 lua_Integer neapL_optfieldint(lua_State *L, int arg, const char *name,
@@ -104,6 +106,10 @@ lua_Integer neapL_optfieldint(lua_State *L, int arg, const char *name,
                               lua_Integer def);
 uint64_t neapL_optfieldseconds(lua_State *L, int arg, const char *name,
                                uint64_t def);
+
+/* The same of a string, and pushes it, or nil: it is valid while it stays on
+   the stack. The table need not hold it: its __index may have made it up, and
+   other tasks change it. */
 const char *neapL_optfieldstring(lua_State *L, int arg, const char *name,
                                  const char *def);
 

@@ -66,12 +66,13 @@ struct connecting {
 };
 
 static struct connecting *push_connecting(lua_State *L, int options) {
-  struct connecting *c = lua_newuserdatauv(L, sizeof *c, 0);
+  struct connecting *c = lua_newuserdatauv(L, sizeof *c, 1);
   memset(c, 0, sizeof *c);
   neap_connect_options *o = &c->options;
   c->limit_ns = neapL_optfieldseconds(L, options, "timeout", NEAP_NEVER);
   o->size = sizeof *o;
   o->bind = neapL_optfieldstring(L, options, "bind", NULL);
+  lua_setiuservalue(L, -2, 1); /* holds it */
   o->nagle = !neapL_optfieldbool(L, options, "nodelay", true);
   o->keepalive = (uint32_t)neapL_optfieldint(L, options, "keepalive", 0,
                                              NEAPL_KEEPALIVE_MAX, 0);

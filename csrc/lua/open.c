@@ -55,7 +55,7 @@ static int box_gc(lua_State *L) {
     return 0; /* it could not even be made */
   neapL_close(L, N);
   neapL_task_abandon(rt->closer);
-  neap__mem_free(&rt->mem, N->places, N->capacity * sizeof *N->places);
+  neapL_task_close(N);
   N->rt = NULL;
   neap_free(rt);
   neapL_neap_close(L, N);

@@ -41,14 +41,17 @@ struct lua_task {
    registry. */
 static const char no_memory[] = "not enough memory";
 
-enum outcome { ALIVE, DONE, FAILED, CANCELLED };
+/* LOST: the task ended while its handle was in no table (see live). */
+enum outcome { ALIVE, DONE, FAILED, CANCELLED, LOST };
 
 /* Its one user value: the result, a table of several, or of a failure
    {error, traceback}. */
 struct handle {
-  struct neap_task *task; /* while it is alive, else NULL */
+  struct neap_task *task; /* NULL when it has ended; dangling if the weak table
+                             lost us before: see live */
   uint64_t id;
-  int nresults; /* more than one are packed in a table */
+  uint32_t place; /* the task's, 0: main's */
+  int nresults;   /* more than one are packed in a table */
   uint8_t outcome;
   bool bare;  /* there was no memory for a failure's table: the error alone */
   bool heard; /* somebody has asked for the failure */
@@ -116,25 +119,57 @@ static void file_handle(lua_State *L, struct neapL *N, uint64_t id) {
 }
 
 void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task) {
-  luaL_checkstack(L, 4, NULL);
-  struct handle *h = find_handle(L, N, task->id);
-  if (h != NULL)
+  luaL_checkstack(L, 5, NULL);
+  if (find_handle(L, N, task->id) != NULL)
     return;
+  struct handle *h = new_handle(L, N, neapL_task_name(task));
+  lua_replace(L, -2);
+  if (find_handle(L, N, task->id) != NULL) { /* a finalizer made one just now */
+    lua_replace(L, -2);
+    return;
+  }
   lua_pop(L, 1);
-  h = new_handle(L, N, neapL_task_name(task));
   h->id = task->id;
   file_handle(L, N, task->id); /* may raise: task is set when it can't */
   h->task = task;
   struct lua_task *lt = of(task);
   if (lt != NULL) {
+    h->place = lt->place;
     h->quiet = lt->quiet;
     h->reports = lt->reports;
   }
 }
 
-/* The handle's task while it is alive. */
-static struct neap_task *live(lua_State *L, const struct handle *h) {
-  return neapL_peekrt(L) != NULL ? h->task : NULL;
+/* Whether the runtime is there and the handle's task alive. */
+static bool is_alive(const struct neapL *N, const struct handle *h) {
+  if (h->task == NULL || N->rt == NULL || N->rt->closed)
+    return false;
+  if (h->place == 0)
+    return true; /* main's */
+  const struct neap_task *task = N->tasks[h->place - 1];
+  return task != NULL && task == h->task && task->id == h->id;
+}
+
+/*
+ * The task of the handle at index 1 while it is alive. A handle that only a
+ * finalizer could still reach has been taken out of the weak table: the first
+ * use puts it back, so that it gets the outcome. May raise.
+ */
+static struct neap_task *live(lua_State *L, struct handle *h) {
+  struct neapL *N = neapL_self(L);
+  if (!is_alive(N, h)) {
+    if (h->task != NULL && h->outcome == ALIVE && neapL_peekrt(L) != NULL)
+      h->outcome = LOST;
+    h->task = NULL;
+    return NULL;
+  }
+  if (find_handle(L, N, h->id) == NULL) {
+    lua_pushvalue(L, 1);
+    file_handle(L, N, h->id);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return h->task;
 }
 
 static struct handle *check_handle(lua_State *L, int arg) {
@@ -276,6 +311,7 @@ static void let_go(struct neap_task *task, struct handle *h) {
   lua_pushnil(N->work);
   lua_rawseti(N->work, -2, lt->place);
   lua_pop(N->work, 1);
+  N->tasks[lt->place - 1] = NULL;
   N->places[N->nplaces++] = lt->place;
 }
 
@@ -408,21 +444,43 @@ static lua_State *new_thread(lua_State *L, int n) {
   return co;
 }
 
+/* Bytes of the block that holds tasks and places, for so many of each. */
+static size_t places_size(size_t capacity) {
+  return capacity * (sizeof(struct neap_task *) + sizeof(uint32_t));
+}
+
+/* Doubles the room for places. False when there is no memory. */
+static bool add_places(struct neapL *N) {
+  size_t old = N->capacity, new = old == 0 ? 64 : 2 * old;
+  struct neap_mem *mem = &N->rt->mem;
+  struct neap_task **tasks = neap__mem_alloc(mem, places_size(new));
+  if (tasks == NULL)
+    return false;
+  uint32_t *places = (uint32_t *)(void *)(tasks + new);
+  if (old > 0) {
+    memcpy(tasks, N->tasks, old * sizeof *tasks);
+    memcpy(places, N->places, N->nplaces * sizeof *places);
+  }
+  neap__mem_free(mem, N->tasks, places_size(old));
+  N->tasks = tasks;
+  N->places = places;
+  N->capacity = (uint32_t) new;
+  return true;
+}
+
+void neapL_task_close(struct neapL *N) {
+  neap__mem_free(&N->rt->mem, N->tasks, places_size(N->capacity));
+}
+
 /* Makes sure that a place in the table of live threads is free, and that it
    can be given back without memory. False when there is none. */
 static bool find_place(struct neapL *N) {
   if (N->nplaces > 0)
     return true;
-  if (N->nthreads == N->capacity) {
-    size_t old = N->capacity, new = old == 0 ? 64 : 2 * old;
-    uint32_t *places = neap__mem_realloc(
-        &N->rt->mem, N->places, old * sizeof *places, new * sizeof *places);
-    if (places == NULL)
-      return false;
-    N->places = places;
-    N->capacity = (uint32_t) new;
-  }
-  N->places[N->nplaces++] = ++N->nthreads;
+  if (N->nthreads == N->capacity && !add_places(N))
+    return false;
+  N->tasks[N->nthreads++] = NULL;
+  N->places[N->nplaces++] = N->nthreads;
   return true;
 }
 
@@ -470,7 +528,9 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   if (namelen > 0)
     memcpy(lt->name, how->name, namelen - 1);
   N->nplaces--;
+  N->tasks[lt->place - 1] = task;
   h->task = task;
+  h->place = lt->place;
   lua_replace(L, thread);
 }
 
@@ -484,9 +544,9 @@ static bool is_callable(lua_State *L, int arg) {
   return true;
 }
 
+/* Reads the table at 1, and puts the name in its place: that holds it. */
 static void check_spawn_options(lua_State *L, struct neapL_spawn *how) {
   static const char *const kinds[] = {"shared", "private", NULL};
-  how->name = neapL_optfieldstring(L, 1, "name", NULL);
   how->quiet = neapL_optfieldbool(L, 1, "quiet", false);
   neapL_optfieldbool(L, 1, "detached", false); /* every task is, for now */
   const char *kind = neapL_optfieldstring(L, 1, "stack", "shared");
@@ -497,6 +557,9 @@ static void check_spawn_options(lua_State *L, struct neapL_spawn *how) {
                                      "'private'",
                                      kind));
   how->is_private = strcmp(kind, kinds[1]) == 0;
+  how->name = neapL_optfieldstring(L, 1, "name", NULL);
+  lua_replace(L, 1);
+  lua_pop(L, 1); /* kind */
 }
 
 /* neap.spawn([opts,] fn, ...) -> task. Does not wait. */
@@ -712,6 +775,11 @@ static void push_failure(lua_State *L, struct handle *h) {
   if (h->outcome == FAILED) {
     push_kept(L, 1, h, 1);
     hear(neapL_self(L), h);
+  } else if (h->outcome == LOST) {
+    lua_pushfstring(L,
+                    "the outcome of task %I is lost: it ended while its handle "
+                    "was being collected",
+                    (LUAI_UACINT)h->id);
   } else {
     push_cancelled(L, h);
   }
@@ -742,8 +810,9 @@ static int task_wait(lua_State *L) {
   return 2;
 }
 
-static const char *status_name(lua_State *L, const struct handle *h) {
-  static const char *const outcomes[] = {"", "done", "failed", "cancelled"};
+static const char *status_name(lua_State *L, struct handle *h) {
+  static const char *const outcomes[] = {"", "done", "failed", "cancelled",
+                                         "done"};
   const struct neap_task *task = live(L, h);
   if (task != NULL)
     return neap__task_state_name(task);
@@ -779,7 +848,7 @@ static void set_number(lua_State *L, const char *name, lua_Number n) {
 /* task:stats() -> table. Does not wait. switches, age, since (seconds in this
    state), frames (bytes of C stack), waiting_for. */
 static int task_stats(lua_State *L) {
-  const struct handle *h = check_handle(L, 1);
+  struct handle *h = check_handle(L, 1);
   const struct neap_task *task = live(L, h);
   lua_createtable(L, 0, 5);
   lua_pushinteger(L, task != NULL ? task->switches : h->switches);
@@ -817,7 +886,7 @@ static int task_index(lua_State *L) {
 }
 
 static int task_tostring(lua_State *L) {
-  const struct handle *h = check_handle(L, 1);
+  struct handle *h = check_handle(L, 1);
   lua_pushfstring(L, "task %I%s%s (%s)", (LUAI_UACINT)h->id,
                   h->name[0] != 0 ? " " : "", h->name, status_name(L, h));
   return 1;

@@ -9,6 +9,9 @@
 /* Makes the task type and the main task's handle. May raise. */
 void neapL_task_open(lua_State *L, struct neapL *N);
 
+/* Frees what the binding has of tasks, none of which is alive. */
+void neapL_task_close(struct neapL *N);
+
 /*
  * Spawns the function and its n arguments that are on the top of L's stack,
  * and leaves the handle there instead. May raise; nothing is spawned then.
