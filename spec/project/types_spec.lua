@@ -61,8 +61,10 @@ local function present()
   end
   for name, metatable in pairs(debug.getregistry()) do
     if type(name) == "string" and name:match("^neap%.") and type(metatable) == "table" then
-      if rawget(metatable, "__name") == name then
-        classes[name] = methods_of(metatable)
+      local methods = methods_of(metatable)
+      -- One without methods is a box of the binding's own, not a handle.
+      if rawget(metatable, "__name") == name and next(methods) then
+        classes[name] = methods
       end
     end
   end

@@ -28,9 +28,13 @@ local function grown(now)
   return list
 end
 
--- libuv opens a spare descriptor for the loop's life with the first socket.
+-- libuv opens a spare descriptor for the loop's life with its first stream.
 local function warm_up(neap)
-  local server = neap.net and neap.net.listen("127.0.0.1", 0)
+  local server = neap.net.listen("127.0.0.1", 0)
+  local conn = server and neap.net.connect("127.0.0.1", (select(2, server:address())))
+  if conn then
+    conn:close()
+  end
   if server then
     server:close()
   end
