@@ -9,6 +9,7 @@
 static void poll(struct neap_rt *rt, uv_run_mode mode) {
   struct neap_sched *sched = &rt->sched;
   uint64_t before = uv_hrtime();
+  neap__cxx_look(&sched->cxx); /* a task may have loaded a C++ module */
   rt->blocking = mode == UV_RUN_ONCE;
   uv_run(rt->loop, mode);
   rt->blocking = false;

@@ -19,23 +19,6 @@
 #define BUDGET 128
 #endif
 
-/* The C++ runtime's per-thread exception state, when there is a C++ runtime
-   in the process: Lua may be built as C++, hosts are. */
-__attribute__((weak)) struct neap_exceptions *
-__cxa_get_globals(void); /* NOLINT(bugprone-reserved-identifier): the ABI's */
-
-/* Puts `theirs` in place and what was in place into `ours`. */
-static void swap_exceptions(struct neap_exceptions *ours,
-                            const struct neap_exceptions *theirs) {
-  if (__cxa_get_globals == NULL)
-    return;
-  struct neap_exceptions *globals = __cxa_get_globals();
-  ours->caught = globals->caught;
-  ours->uncaught = globals->uncaught;
-  globals->caught = theirs->caught;
-  globals->uncaught = theirs->uncaught;
-}
-
 int neap__sched_init(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   neap__list_init(&sched->tasks);
@@ -59,6 +42,7 @@ int neap__sched_init(struct neap_rt *rt) {
 }
 
 void neap__sched_deinit(struct neap_rt *rt) {
+  neap__cxx_deinit(&rt->sched.cxx);
   if (rt->sched.main == NULL)
     return;
   neap__list_remove(&rt->sched.main->all);
@@ -168,12 +152,12 @@ static struct neap_task *pop_ready(struct neap_sched *sched) {
 static void switch_to(struct neap_sched *sched, struct neap_task *task) {
   struct neap_sanitize *sanitize = &task->frames.slot->sanitize;
   sched->current = task;
-  swap_exceptions(&sched->driver_exceptions, &task->exceptions);
+  neap__cxx_swap(&sched->cxx, &sched->driver_exceptions, &task->exceptions);
   sched->left = &sched->driver_sanitize;
   neap__sanitize_leave(&sched->driver_sanitize, sanitize, false);
   neap__switch(&sched->driver_sp, task->frames.sp);
   neap__sanitize_arrive(&sched->driver_sanitize, sched->left, false);
-  swap_exceptions(&task->exceptions, &sched->driver_exceptions);
+  neap__cxx_swap(&sched->cxx, &task->exceptions, &sched->driver_exceptions);
   sched->current = NULL;
 }
 
@@ -306,6 +290,7 @@ void neap__sched_suspend(struct neap_rt *rt) {
     return;
   }
   sched->current = NULL;
+  neap__cxx_look(&sched->cxx);
   sched->drive(rt);
   sched->current = task;
   task->state = NEAP_TASK_RUNNING;

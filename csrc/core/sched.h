@@ -23,6 +23,7 @@ struct neap_sched {
   struct neap_sanitize driver_sanitize;
   struct neap_sanitize *left; /* whose stack was left by the last switch */
   struct neap_exceptions driver_exceptions;
+  struct neap_cxx cxx;
 
   int32_t budget;  /* calls the current task may still complete at once */
   uint64_t now_ns; /* when this turn (or its part since a poll) began */

@@ -6,6 +6,7 @@
 #ifndef NEAP_CORE_TASK_H
 #define NEAP_CORE_TASK_H
 
+#include "core/cxx.h"
 #include "core/list.h"
 #include "core/mem.h"
 #include "core/stack.h"
@@ -21,13 +22,6 @@ enum neap_task_state {
   NEAP_TASK_RUNNING,
   NEAP_TASK_WAITING,
   NEAP_TASK_ENDED
-};
-
-/* The C++ runtime's exception state of one stack (Itanium C++ ABI, level II,
-   2.2.2 "Caught Exception Stack"): what __cxa_get_globals points to. */
-struct neap_exceptions {
-  void *caught;
-  unsigned int uncaught;
 };
 
 #define NEAP_MAX_SWALLOWED 4095

@@ -5,7 +5,7 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "sanitize", "switch", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
+  "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
   "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
 }
 
