@@ -47,10 +47,12 @@ struct neap_rt {
   void (*io_free)(struct neap_rt *rt);  /* after the last one has closed */
   void (*io_info)(struct neap_rt *rt, neap_figures *out);
 
-  /* Given by a binding; binding is its own word. on_dropped: a task could not
-     be unwound, its end is not told otherwise; on_exit: the driver has come to
-     the end that neap__driver_exit asked for. */
+  /* Given by a binding; binding is its own word. on_main: main
+     goes on after a wait in which tasks may have run; on_dropped: a task could
+     not be unwound, its end is not told otherwise; on_exit: the driver has come
+     to the end that neap__driver_exit asked for. */
   void *binding;
+  void (*on_main)(struct neap_rt *rt, void *binding); /* main's wait is over */
   void (*on_dropped)(struct neap_task *task, void *binding);
   void (*on_exit)(struct neap_rt *rt, void *binding);
 };

@@ -296,6 +296,8 @@ void neap__sched_suspend(struct neap_rt *rt) {
   task->state = NEAP_TASK_RUNNING;
   task->switches++;
   sched->budget = BUDGET;
+  if (sched->ntasks > 0 && rt->on_main != NULL)
+    rt->on_main(rt, rt->binding);
 }
 
 void neap__sched_yield(struct neap_rt *rt) {

@@ -35,12 +35,15 @@ static bool waits_for(const struct neap_task *task,
 int neap__scope_join(struct neap_task *task, uint64_t due_ns) {
   struct neap_rt *rt = task->rt;
   struct neap_op *op;
+  int err = neap__op_check(rt);
+  if (err < 0)
+    return err;
   if (task->state == NEAP_TASK_ENDED)
     return 0;
   if (task == rt->sched.current ||
       (due_ns == NEAP_FOREVER && waits_for(task, rt->sched.current)))
     return UV_ELOOP;
-  int err = neap__op_new(rt, join_text, sizeof(struct join), &op);
+  err = neap__op_new(rt, join_text, sizeof(struct join), &op);
   if (err < 0)
     return err;
   err = neap__op_limit(op, due_ns);

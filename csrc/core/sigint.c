@@ -61,11 +61,18 @@ void neap__sigint_watch(struct neap_rt *rt) {
     return; /* another runtime's main drives this one: it has the signal */
   if (sigaction(SIGINT, NULL, &now) != 0 || !is_function(&now) || is_ours(&now))
     return;
-  rt->sigint.old = now;
+  rt->sigint.old = now; /* known before our handler can run */
   struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
   action.sa_sigaction = on_sigint;
   action.sa_mask = now.sa_mask;
-  rt->sigint.installed = sigaction(SIGINT, &action, NULL) == 0;
+  rt->sigint.installed = sigaction(SIGINT, &action, &now) == 0;
+  if (rt->sigint.installed && !is_function(&now)) {
+    /* One came between the question and the answer: lua.c's handler has run
+       and taken itself away. */
+    sigaction(SIGINT, &now, NULL);
+    rt->sigint.installed = false;
+    rt->sigint.pending = 1;
+  }
 }
 
 void neap__sigint_unwatch(struct neap_rt *rt) {

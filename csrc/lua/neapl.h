@@ -23,6 +23,8 @@ struct neapL {
   int failed_ref; /* handles of tasks that failed in this turn */
   int first_ref;  /* the message of the first failure nobody heard */
   int on_error_ref;
+  int sentinel_ref;
+  const void *sentinel; /* the newest one; see open.c */
   int module_ref;
 
   /* By place - 1, the live Lua task there or NULL: a handle that the weak table

@@ -15,6 +15,8 @@
 #include <string.h>
 
 /* Its address is the key of the neapL's userdata in the registry. */
+#define SENTINEL "neap.sentinel"
+
 static const char box_key = 'n';
 
 static void on_turn_end(neap_rt *rt, void *ud) {
@@ -62,6 +64,42 @@ static int box_gc(lua_State *L) {
   return 0;
 }
 
+/*
+ * lua_close finalizes the newest object first, foreign ones too, and a waiting
+ * task may stand in a call of such an object: an expat parser would be freed
+ * under its own callback. So there is always an object of ours that is newer
+ * than what the tasks have made before main's last wait was over: a sentinel.
+ * When it is finalized although the registry still has it, the state is
+ * closing, and the tasks are unwound before anything they may stand in goes.
+ */
+static int sentinel_gc(lua_State *L) {
+  struct neapL *N = neapL_self(L);
+  if (lua_touserdata(L, 1) == N->sentinel && N->rt != NULL)
+    neapL_close(L, N);
+  return 0;
+}
+
+/* For lua_pcall on N->work: (neapL). */
+static int new_sentinel(lua_State *L) {
+  struct neapL *N = lua_touserdata(L, 1);
+  const void *sentinel = lua_newuserdatauv(L, 1, 0);
+  luaL_setmetatable(L, SENTINEL);
+  N->sentinel = sentinel;
+  lua_rawseti(L, LUA_REGISTRYINDEX, N->sentinel_ref);
+  return 0;
+}
+
+/* Main goes on after a wait, and tasks are alive. Without memory the sentinel
+   stays the one before. */
+static void on_main(neap_rt *rt, void *binding) {
+  struct neapL *N = binding;
+  (void)rt;
+  lua_pushcfunction(N->work, new_sentinel);
+  lua_pushlightuserdata(N->work, N);
+  if (lua_pcall(N->work, 1, 0, 0) != LUA_OK)
+    lua_pop(N->work, 1);
+}
+
 /* The driver has come to the end that neap.exit asked for. On its stack. */
 static void on_exit_due(neap_rt *rt, void *binding) {
   struct neapL *N = binding;
@@ -97,6 +135,8 @@ static void open_refs(lua_State *L, struct neapL *N) {
   N->work = lua_newthread(L);
   luaL_checkstack(N->work, WORK_STACK, NULL);
   N->work_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pushboolean(L, false); /* no sentinel yet */
+  N->sentinel_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   N->handles_ref = new_table_ref(L, "v");
   N->threads_ref = new_table_ref(L, NULL);
   N->failed_ref = new_table_ref(L, NULL);
@@ -124,9 +164,13 @@ static struct neapL *open_box(lua_State *L) {
   N->rt->binding = N;
   N->rt->on_dropped = neapL_task_dropped;
   N->rt->on_exit = on_exit_due;
+  N->rt->on_main = on_main;
   N->rt->overflow.name_of = neapL_task_name;
   N->rt->sched.on_turn_end = on_turn_end;
   N->rt->sched.on_turn_end_ud = N;
+  static const luaL_Reg no_methods[] = {{NULL, NULL}};
+  static const luaL_Reg sentinel_meta[] = {{"__gc", sentinel_gc}, {NULL, NULL}};
+  neapL_newtype(L, N, SENTINEL, no_methods, sentinel_meta);
   neapL_task_open(L, N);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &box_key); /* only a whole one is found */
   return N;

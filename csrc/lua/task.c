@@ -739,9 +739,8 @@ static int wait_for_end(lua_State *L, struct handle *h) {
   neapL_waitrt(L);
   uint64_t due = neapL_opttimeout(L, 2);
   struct neap_task *task = live(L, h);
-  if (task == NULL)
-    return 0;
-  int err = neap__scope_join(task, due);
+  int err = task != NULL ? neap__scope_join(task, due)
+                         : neap__op_check(neapL_self(L)->rt);
   if (err == UV_ELOOP)
     return luaL_error(L, "cannot join task %I: it %s", (LUAI_UACINT)h->id,
                       task == task->rt->sched.current
