@@ -34,8 +34,8 @@ static bool is_deadlock(const struct neap_rt *rt) {
 /* neap__driver_exit has been called, and everybody else has ended or had the
    time they were given. */
 static bool exit_is_due(const struct neap_rt *rt) {
-  uint32_t waiting = rt->driver.exit_from_task ? 1 : 0;
-  return rt->sched.ntasks <= waiting || uv_hrtime() >= rt->driver.exit_ns;
+  return rt->sched.ntasks <= rt->driver.exiting ||
+         uv_hrtime() >= rt->driver.exit_ns;
 }
 
 /* The one wait in which what happens to the whole program shows. */
@@ -88,20 +88,25 @@ void neap__driver_init(struct neap_rt *rt) {
 }
 
 int neap__driver_exit(struct neap_rt *rt, uint64_t grace_ns) {
+  struct neap_driver *driver = &rt->driver;
+  const bool is_main = rt->sched.current->is_main;
+  uint64_t due = neap__timer_after(grace_ns);
   struct neap_op *op;
   int err = neap__op_new(rt, "exit", 0, &op);
   if (err < 0)
     return err;
-  rt->driver.exit_ns = neap__timer_after(grace_ns);
-  err = neap__op_limit(op, rt->driver.exit_ns); /* so that the poll ends */
+  err = neap__op_limit(op, due); /* so that the poll ends */
   if (err < 0) {
     neap__op_free(op);
     return err;
   }
-  rt->driver.exits = true;
-  rt->driver.exit_from_task = !rt->sched.current->is_main;
+  if (!driver->exits || due < driver->exit_ns)
+    driver->exit_ns = due;
+  driver->exits = true;
+  driver->exiting += !is_main;
   err = neap__op_await(op);
-  if (err == UV_ETIMEDOUT && rt->sched.current->is_main)
+  driver->exiting -= !is_main;
+  if (err == UV_ETIMEDOUT && is_main)
     rt->on_exit(rt, rt->binding); /* main was ready before the driver looked */
   return err == UV_ETIMEDOUT ? neap__driver_exit(rt, 0) : err;
 }
@@ -173,5 +178,5 @@ void neap__driver_unwind(struct neap_rt *rt) {
 
 void neap__driver_drain(struct neap_rt *rt) {
   while (rt->uv_handles > 0)
-    uv_run(rt->loop, rt->owns_loop ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    uv_run(rt->loop, UV_RUN_ONCE);
 }

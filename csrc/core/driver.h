@@ -14,8 +14,8 @@ struct neap_driver {
   uint64_t began_ns;     /* when the runtime was made */
   struct neap_list idle; /* who waits for all tasks to end */
   bool exits;            /* neap__driver_exit has been called */
-  bool exit_from_task;
-  uint64_t exit_ns; /* when it is carried out at the latest */
+  uint32_t exiting;      /* tasks, without main, that wait in it */
+  uint64_t exit_ns;      /* when it is carried out at the latest */
 };
 
 void neap__driver_init(struct neap_rt *rt);

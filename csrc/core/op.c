@@ -8,6 +8,8 @@
 
 int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
                  struct neap_op **out) {
+  if (size > UINT32_MAX - NEAP_OP_HEAD)
+    return UV_ENOMEM;
   size_t whole = NEAP_OP_HEAD + size;
   struct neap_op *op = neap__mem_zalloc(&rt->mem, whole);
   if (op == NULL)
@@ -47,10 +49,6 @@ static void finish(struct neap_op *op, int status) {
   neap__timer_stop(op->rt, &op->timer);
   if (op->task != NULL)
     neap__sched_ready(op->task);
-  /* libuv runs due timers and pending callbacks before it polls: one that
-     wakes somebody must not let the poll block. */
-  if (op->rt->blocking)
-    uv_stop(op->rt->loop);
 }
 
 bool neap__op_wake(struct neap_op *op, int status) {

@@ -64,16 +64,22 @@ static void on_closed(uv_handle_t *handle) {
   rt->uv_handles--;
 }
 
-void neap__post_shutdown(struct neap_rt *rt) {
+void neap__post_refuse(struct neap_rt *rt) {
   struct neap_posts *posts = &rt->posts;
   if (posts->uv == NULL)
     return;
   uv_mutex_lock(&posts->lock);
   posts->open = false;
-  uv_async_t *uv = posts->uv;
-  posts->uv = NULL;
   uv_mutex_unlock(&posts->lock);
   run_all(rt);
+}
+
+void neap__post_shutdown(struct neap_rt *rt) {
+  struct neap_posts *posts = &rt->posts;
+  uv_async_t *uv = posts->uv;
+  if (uv == NULL)
+    return;
+  posts->uv = NULL; /* no signal handler pokes it any more */
   uv_close((uv_handle_t *)uv, on_closed);
 }
 

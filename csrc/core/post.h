@@ -22,7 +22,10 @@ struct neap_posts {
 int neap__post_init(struct neap_rt *rt);
 
 /* No more posts are taken from here on; what was posted and not yet run is
-   run. Starts closing the uv handle. */
+   run. Wakes go on coming. On the driver's stack. */
+void neap__post_refuse(struct neap_rt *rt);
+
+/* Starts closing the uv handle. No wake will come any more. */
 void neap__post_shutdown(struct neap_rt *rt);
 
 /* After the uv handle is closed, when no thread posts any more: until then

@@ -98,6 +98,7 @@ static void leave_main(struct neap_rt *rt) {
 /* On the driver's stack. */
 static void close_all(struct neap_rt *rt) {
   leave_main(rt);
+  neap__post_refuse(rt); /* what was posted may spawn: before the unwinding */
   if (rt->loop != NULL)
     neap__driver_unwind(rt);
   if (rt->io != NULL)
@@ -183,10 +184,9 @@ int neap_join(neap_task *task, int *result) {
 
 int neap_yield(neap_rt *rt) {
   int err = neap__op_check(rt);
-  if (err < 0)
-    return neap__op_sleep(rt, 0);
-  neap__sched_yield(rt);
-  return 0;
+  if (err == 0)
+    neap__sched_yield(rt);
+  return err;
 }
 
 int neap_sleep(neap_rt *rt, uint64_t ns) {

@@ -29,7 +29,8 @@ int neap__sched_init(struct neap_rt *rt) {
   task->is_main = true;
   task->state = NEAP_TASK_RUNNING;
   task->id = ++sched->next_id;
-  task->born_ns = task->since_ns = uv_hrtime();
+  sched->now_ns = sched->polled_ns = uv_hrtime();
+  task->born_ns = task->since_ns = sched->now_ns;
   neap__list_push(&sched->tasks, &task->all);
   sched->main = sched->current = task;
   sched->budget = BUDGET;
@@ -111,6 +112,10 @@ void neap__sched_ready(struct neap_task *task) {
     sched->tail = task;
   }
   sched->nready++;
+  /* libuv runs due timers and pending callbacks before it polls: one that makes
+     somebody ready must not let the poll block. */
+  if (task->rt->blocking)
+    uv_stop(task->rt->loop);
 }
 
 /*

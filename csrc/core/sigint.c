@@ -32,9 +32,10 @@ static void call_old(const struct sigaction *old, int signum, siginfo_t *info,
 
 static void on_sigint(int signum, siginfo_t *info, void *context) {
   struct neap_rt *rt = thread_rt;
-  if (rt == NULL) {
-    /* The wrong thread: it blocks the signal from here on, and the process
-       gets it once more, for another thread. */
+  if (rt == NULL || !rt->sigint.installed) {
+    /* The wrong thread (another one's runtime has installed us): it blocks the
+       signal from here on, and the process gets it once more, for another
+       thread. */
     sigaddset(&((ucontext_t *)context)->uc_sigmask, signum);
     kill(getpid(), signum);
     return;
@@ -65,12 +66,14 @@ void neap__sigint_watch(struct neap_rt *rt) {
   struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
   action.sa_sigaction = on_sigint;
   action.sa_mask = now.sa_mask;
-  rt->sigint.installed = sigaction(SIGINT, &action, &now) == 0;
-  if (rt->sigint.installed && !is_function(&now)) {
+  rt->sigint.installed = 1;
+  if (sigaction(SIGINT, &action, &now) != 0) {
+    rt->sigint.installed = 0;
+  } else if (!is_function(&now)) {
     /* One came between the question and the answer: lua.c's handler has run
        and taken itself away. */
     sigaction(SIGINT, &now, NULL);
-    rt->sigint.installed = false;
+    rt->sigint.installed = 0;
     rt->sigint.pending = 1;
   }
 }
@@ -80,7 +83,7 @@ void neap__sigint_unwatch(struct neap_rt *rt) {
   if (rt->sigint.installed && sigaction(SIGINT, NULL, &now) == 0 &&
       is_ours(&now))
     sigaction(SIGINT, &rt->sigint.old, NULL);
-  rt->sigint.installed = false;
+  rt->sigint.installed = 0;
   if (thread_rt == rt)
     thread_rt = NULL;
 }

@@ -13,7 +13,8 @@
 
 struct neap_sigint {
   struct sigaction old; /* whom our handler stands in front of */
-  bool installed;
+  /* Set before it is, so that the handler finds it set. */
+  volatile sig_atomic_t installed;
   volatile sig_atomic_t pending; /* it came while main waits */
 };
 
