@@ -12,6 +12,9 @@
    a resume 45. */
 #define MAX_RESUMES_PER_LOOK 16
 
+/* From so many ready tasks on their memory is asked for in advance. */
+#define MANY 64
+
 /* Calls that a task may complete without waiting per resume. */
 #ifdef NEAP_HOSTILE
 #define BUDGET 1
@@ -125,8 +128,6 @@ void neap__sched_ready(struct neap_task *task) {
  * with.
  */
 static void prefetch(const struct neap_task *next) {
-  if (next == NULL)
-    return;
   const char *frames = next->frames.saved;
   if (frames != NULL) {
     size_t size = neap__stack_used(&next->frames);
@@ -150,7 +151,8 @@ static struct neap_task *pop_ready(struct neap_sched *sched) {
   if (sched->head == NULL)
     sched->tail = NULL;
   sched->nready--;
-  prefetch(sched->head);
+  if (sched->nready >= MANY)
+    prefetch(sched->head);
   return task;
 }
 
