@@ -93,7 +93,8 @@ static void open_refs(lua_State *L, struct neapL *N) {
   N->main = lua_tothread(L, -1);
   lua_pop(L, 1);
   N->work = lua_newthread(L);
-  luaL_checkstack(N->work, WORK_STACK, NULL);
+  if (!lua_checkstack(N->work, WORK_STACK)) /* luaL_'s would raise in work */
+    neapL_nomem(L);
   N->work_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   N->handles_ref = new_table_ref(L, "v");
   N->threads_ref = new_table_ref(L, NULL);
