@@ -53,6 +53,12 @@ static int box_gc(lua_State *L) {
   neap_rt *rt = N->rt;
   if (rt == NULL)
     return 0; /* it could not even be made */
+  if (rt->closing && !rt->closed) {
+    /* A handle's __gc is ending the runtime, and a task that is unwound for it
+       has called os.exit: the process ends on its stack, and takes the rest. */
+    N->rt = NULL;
+    return 0;
+  }
   neapL_close(L, N);
   neapL_task_abandon(rt->closer);
   neapL_task_close(N);
