@@ -54,8 +54,11 @@ static void await_drop(struct await *a) {
 static int await_gc(lua_State *L) {
   struct await *a = lua_touserdata(L, 1);
   neapL_gc_enter(L, a->parked);
-  if (a->op != NULL && neapL_peekrt(L) != NULL)
+  /* The op's memory is there until the runtime is freed. Parked still: its task
+     was dropped, and both shares with it. */
+  if (a->op != NULL && !a->parked && neapL_self(L)->rt != NULL)
     await_drop(a);
+  a->op = NULL;
   return 0;
 }
 

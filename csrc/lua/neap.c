@@ -78,18 +78,14 @@ static int neap_run_(lua_State *L) {
 static int neap_tasks(lua_State *L) {
   struct neapL *N = neapL_self(L);
   neap_rt *rt = neapL_rt(L);
-  uint32_t n = rt->sched.ntasks + 1, i = 0;
-  uint64_t *ids = lua_newuserdatauv(L, n * sizeof *ids, 0);
-  struct neap_list *head = &rt->sched.tasks, *node;
-  /* Making handles may run finalizers, and those may spawn: first the ids. */
-  for (node = head->next; node != head && i < n; node = node->next)
-    ids[i++] = NEAP_LIST_ENTRY(node, struct neap_task, all)->id;
-  lua_createtable(L, (int)i, 0);
-  uint32_t at = 0;
-  node = head->next;
-  while (node != head && at < i) {
+  uint32_t n = rt->sched.ntasks + 1, at = 0;
+  struct neap_list *head = &rt->sched.tasks, *node = head->next;
+  lua_createtable(L, (int)n, 0);
+  /* Making handles may run finalizers, and those may spawn: only the first n.
+     No task ends meanwhile. */
+  while (at < n) {
     struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
-    node = node->next; /* tasks don't end while this one runs */
+    node = node->next;
     neapL_task_push(L, N, task);
     lua_rawseti(L, -2, ++at);
   }
@@ -108,8 +104,6 @@ static void dump_task(lua_State *L, struct neapL *N, struct neap_task *task) {
       neap__task_state_name(task), task->op != NULL ? " in " : "",
       task->op != NULL ? task->op->what : "", age, (int)task->switches);
   if (task->state != NEAP_TASK_RUNNING) {
-    luaL_traceback(L, L, NULL, 0);
-    lua_pop(L, 1);
     luaL_traceback(L, neapL_task_thread(N, task), NULL, 0);
     lua_pushliteral(L, "\n");
     lua_concat(L, 3);

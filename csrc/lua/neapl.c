@@ -48,6 +48,8 @@ neap_rt *neapL_waitrt(lua_State *L) {
     return rt;                          /* the wait itself says so */
   if (lua_gc(L, LUA_GCISRUNNING) == -1) /* -1: a finalizer is running */
     luaL_error(L, "cannot wait in a finalizer");
+  if (N->reporting)
+    luaL_error(L, "cannot wait while a failure is reported");
   if (current->is_main) {
     if (neap__sigint_take(rt) && interrupt_is_pending(N->main))
       raise_interrupt(L, N);

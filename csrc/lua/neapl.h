@@ -35,6 +35,7 @@ struct neapL {
   uint32_t *places;
   uint32_t nplaces, nthreads, capacity;
 
+  bool reporting;   /* failures: nobody waits, whatever a __tostring does */
   uint32_t nfailed; /* in the table of failed_ref */
   uint32_t unheard; /* failures reported and not taken back */
   int exit_code;    /* what neap.exit was given */
@@ -54,8 +55,8 @@ neap_rt *neapL_peekrt(lua_State *L);
 
 /*
  * The runtime, for a function that waits; raises where nobody may wait: in a
- * finalizer, on the driver's stack, in a closing runtime, on the main state
- * while a task's stack is running.
+ * finalizer, on the driver's stack, while failures are reported, in a closing
+ * runtime, on the main state while a task's stack is running.
  */
 neap_rt *neapL_waitrt(lua_State *L);
 

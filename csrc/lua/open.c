@@ -55,6 +55,12 @@ static int box_gc(lua_State *L) {
   neap_rt *rt = N->rt;
   if (rt == NULL)
     return 0; /* it could not even be made */
+  if (rt->closing && !rt->closed) {
+    /* A handle's __gc is ending the runtime, and a task that is unwound for it
+       has called os.exit: the process ends on its stack, and takes the rest. */
+    N->rt = NULL;
+    return 0;
+  }
   neapL_close(L, N);
   neapL_task_abandon(rt->closer);
   neapL_task_close(N);
@@ -133,7 +139,8 @@ static void open_refs(lua_State *L, struct neapL *N) {
   N->main = lua_tothread(L, -1);
   lua_pop(L, 1);
   N->work = lua_newthread(L);
-  luaL_checkstack(N->work, WORK_STACK, NULL);
+  if (!lua_checkstack(N->work, WORK_STACK)) /* luaL_'s would raise in work */
+    neapL_nomem(L);
   N->work_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushboolean(L, false); /* no sentinel yet */
   N->sentinel_ref = luaL_ref(L, LUA_REGISTRYINDEX);

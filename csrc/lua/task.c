@@ -37,9 +37,10 @@ struct lua_task {
   char name[];
 };
 
-/* Lua's own text. Its address is also where the string is kept in the
-   registry. */
+/* Texts that are needed where nothing may be allocated, the first one Lua's own
+   words. Each is in the registry from the start, under its address. */
 static const char no_memory[] = "not enough memory";
+static const char resumed_outside[] = "failed in a resume from outside";
 
 /* LOST: the task ended while its handle was in no table (see live). */
 enum outcome { ALIVE, DONE, FAILED, CANCELLED, LOST };
@@ -276,6 +277,19 @@ static void report_plainly(struct neap_task *task, const char *text) {
           name != NULL ? name : "", text);
 }
 
+/* A failure that could not be filed for the report: told at once, unless it is
+   its joiners' alone. h: its handle or NULL. */
+static void report_unfiled(struct neap_task *task, struct handle *h) {
+  struct lua_task *lt = of(task);
+  if (lt->quiet || !neap__list_empty(&task->joiners))
+    return;
+  report_plainly(task, "not enough memory to keep its error");
+  if (h != NULL)
+    h->reported = true;
+  if (!lt->reports)
+    lt->N->unheard++;
+}
+
 /* The error is on co's top. */
 static void fail(struct neap_task *task, lua_State *co, lua_State *work) {
   lua_pushcfunction(work, note_failure);
@@ -290,9 +304,8 @@ static void fail(struct neap_task *task, lua_State *co, lua_State *work) {
     lua_setiuservalue(work, -2, UV);
     h->outcome = FAILED;
     h->bare = true;
-  } else {
-    report_plainly(task, "not enough memory to keep its error");
   }
+  report_unfiled(task, h);
   lua_pop(work, 1);
 }
 
@@ -368,9 +381,11 @@ static int run_thread(neap_rt *rt, lua_State *co, int nargs, int *nresults) {
     status = yield_to_others(rt, co);
     if (status == LUA_YIELD)
       status = lua_resume(co, NULL, 0, nresults);
-    else if (status != LUA_OK) /* the error went to the stranger, or closing */
-      lua_pushstring(co, rt->closing ? neapL_strerror(NEAP_CLOSING)
-                                     : "failed in a resume from outside");
+    else if (status != LUA_OK)
+      /* The error went to the stranger, or closing. Nothing that may raise: co
+         is not running. */
+      lua_rawgetp(co, LUA_REGISTRYINDEX,
+                  rt->closing ? neapL_strerror(NEAP_CLOSING) : resumed_outside);
     else
       *nresults = 0;
   }
@@ -680,6 +695,7 @@ static int report_one(lua_State *L) {
 
 void neapL_task_report(struct neapL *N) {
   lua_State *work = N->work;
+  N->reporting = true;
   for (uint32_t i = 1; i <= N->nfailed; i++) {
     lua_pushcfunction(work, report_one);
     lua_pushlightuserdata(work, N);
@@ -695,6 +711,7 @@ void neapL_task_report(struct neapL *N) {
     lua_pop(work, 1);
   }
   N->nfailed = 0;
+  N->reporting = false;
 }
 
 bool neapL_task_unheard(lua_State *L, struct neapL *N) {
@@ -902,6 +919,11 @@ static const luaL_Reg task_methods[] = {
     {"status", task_status}, {"traceback", task_traceback},
     {"stats", task_stats},   {NULL, NULL}};
 
+static void keep_text(lua_State *L, const char *text) {
+  lua_pushstring(L, text);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, text);
+}
+
 void neapL_task_open(lua_State *L, struct neapL *N) {
   luaL_newmetatable(L, HANDLE);
   lua_pushvalue(L, -1);
@@ -919,8 +941,9 @@ void neapL_task_open(lua_State *L, struct neapL *N) {
   lua_pushcfunction(L, error_tostring);
   lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
-  lua_pushstring(L, no_memory); /* made now, so that it is there then */
-  lua_rawsetp(L, LUA_REGISTRYINDEX, no_memory);
+  keep_text(L, no_memory);
+  keep_text(L, resumed_outside);
+  keep_text(L, neapL_strerror(NEAP_CLOSING));
   neapL_task_push(L, N, N->rt->sched.main);
   luaL_ref(L, LUA_REGISTRYINDEX); /* main's handle is always there */
 }
