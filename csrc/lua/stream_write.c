@@ -1,12 +1,13 @@
 /* stream_write.c: the methods of connections that write. */
 #include "lua/stream.h"
 
+#include <limits.h>
 #include <uv.h>
 
 /* Replaces the array at arg by all its strings and numbers in a row. */
 static void join_array(lua_State *L, int arg) {
   lua_Integer n = (lua_Integer)lua_rawlen(L, arg);
-  luaL_argcheck(L, n < LUAI_MAXSTACK, arg, "too many elements");
+  luaL_argcheck(L, n < INT_MAX, arg, "too many elements");
   luaL_checkstack(L, (int)n + 1, "too many elements");
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, arg, i);
