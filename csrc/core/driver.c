@@ -48,6 +48,7 @@ static void interrupt_main(struct neap_rt *rt, int status) {
 /* Runs tasks until it is main's turn. On the main stack, from main's wait. */
 static void drive(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
+  bool watched = false;
   for (;;) {
     enum neap_turn turn = neap__sched_turn(rt);
     if (turn == NEAP_TURN_MAIN) {
@@ -66,7 +67,9 @@ static void drive(struct neap_rt *rt) {
     if (is_deadlock(rt))
       interrupt_main(rt, NEAP_EDEADLK);
     if (sched->nready == 0) {
-      neap__sigint_watch(rt);
+      if (!watched) /* a system call: once per wait of main */
+        neap__sigint_watch(rt);
+      watched = true;
       poll(rt, UV_RUN_ONCE);
     } else if (turn == NEAP_TURN_POLL) {
       neap__sigint_watch(rt); /* tasks that only yield must not keep main */

@@ -96,7 +96,9 @@ NEAP_API int neap_new(const neap_options *options, neap_rt **out);
  * Ends a runtime: every task is unwound (its waits return NEAP_CLOSING), every
  * handle closed, all memory freed. Runs the tasks' clean-up, and waits for
  * thread-pool jobs that have begun. From a task's stack that task is left as
- * it is. Does not wait as a task does: it blocks. NULL is harmless.
+ * it is, and must end the process rather than return from its function. Not
+ * from a post or another callback. All shares of tasks are void afterwards.
+ * Does not wait as a task does: it blocks. NULL is harmless.
  */
 NEAP_API void neap_free(neap_rt *rt);
 
@@ -118,10 +120,13 @@ NEAP_API int neap_run(neap_rt *rt);
 NEAP_API int neap_spawn(neap_rt *rt, neap_task_fn fn, void *arg,
                         const neap_spawn_options *options, neap_task **out);
 
-/* Gives up a share of a task. Does not wait. NULL is harmless. */
+/* Gives up a share of a task, while the runtime is there. Does not wait. NULL
+   is harmless. */
 NEAP_API void neap_task_unref(neap_task *task);
 
-/* The running task (the main stack's is one, too), borrowed. Does not wait. */
+/* The running task (the main stack's is one, too), borrowed; NULL on the
+   driver's stack: in posts and callbacks, where nobody may wait. Does not
+   wait. */
 NEAP_API neap_task *neap_current(neap_rt *rt);
 
 /* A number that no other task of the runtime has or had. Does not wait. */

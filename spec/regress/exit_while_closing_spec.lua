@@ -29,7 +29,9 @@ describe("os.exit(code, true) while the state closes", function()
             end)
           end)
         end
-        neap.yield()
+        for _ = 1, 100 do -- all have begun
+          neap.yield()
+        end
       ]]):format(wait))
       assert.equal("", output)
       assert.equal(7, status)
