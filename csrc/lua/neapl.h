@@ -17,7 +17,7 @@ struct neapL {
 
   /* References in the registry. */
   int work_ref;    /* keeps `work` */
-  int handles_ref; /* id -> task handle, weak values */
+  int handles_ref; /* place -> task handle, weak values */
   int threads_ref; /* place -> Lua thread of a live task */
   int handle_meta_ref;
   int failed_ref; /* handles of tasks that failed in this turn */

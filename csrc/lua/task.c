@@ -89,11 +89,18 @@ void neapL_task_sethook(struct neap_task *task, lua_Hook hook) {
 
 /* -- handles */
 
-/* Pushes the handle of task id, or nil. Does not raise: it allocates nothing.
-   One stack slot is kept free for it on N->work. */
-static struct handle *find_handle(lua_State *L, struct neapL *N, uint64_t id) {
+/* The task's key in the table of handles: places are few and used again, so
+   that a spawn finds its slot there and the table is not made anew. */
+static uint32_t place_of(const struct neap_task *task) {
+  return task->is_main ? 0 : of(task)->place;
+}
+
+/* Pushes the handle of the live task at place, or nil. Does not raise: it
+   allocates nothing. One stack slot is kept free for it on N->work. */
+static struct handle *find_handle(lua_State *L, struct neapL *N,
+                                  uint32_t place) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->handles_ref);
-  lua_rawgeti(L, -1, (lua_Integer)id);
+  lua_rawgeti(L, -1, place);
   lua_remove(L, -2);
   return lua_touserdata(L, -1);
 }
@@ -111,27 +118,28 @@ static struct handle *new_handle(lua_State *L, const struct neapL *N,
   return h;
 }
 
-/* Puts the handle on L's top into the table, under id. May raise. */
-static void file_handle(lua_State *L, struct neapL *N, uint64_t id) {
+/* Puts the handle on L's top into the table, at place. May raise. */
+static void file_handle(lua_State *L, struct neapL *N, uint32_t place) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->handles_ref);
   lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, (lua_Integer)id);
+  lua_rawseti(L, -2, place);
   lua_pop(L, 1);
 }
 
 void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task) {
   luaL_checkstack(L, 5, NULL);
-  if (find_handle(L, N, task->id) != NULL)
+  if (find_handle(L, N, place_of(task)) != NULL)
     return;
   struct handle *h = new_handle(L, N, neapL_task_name(task));
   lua_replace(L, -2);
-  if (find_handle(L, N, task->id) != NULL) { /* a finalizer made one just now */
+  if (find_handle(L, N, place_of(task)) !=
+      NULL) { /* a finalizer made one just now */
     lua_replace(L, -2);
     return;
   }
   lua_pop(L, 1);
   h->id = task->id;
-  file_handle(L, N, task->id); /* may raise: task is set when it can't */
+  file_handle(L, N, place_of(task)); /* may raise: task is set when it can't */
   h->task = task;
   struct lua_task *lt = of(task);
   if (lt != NULL) {
@@ -164,9 +172,9 @@ static struct neap_task *live(lua_State *L, struct handle *h) {
     h->task = NULL;
     return NULL;
   }
-  if (find_handle(L, N, h->id) == NULL) {
+  if (find_handle(L, N, h->place) == NULL) {
     lua_pushvalue(L, 1);
-    file_handle(L, N, h->id);
+    file_handle(L, N, h->place);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -298,7 +306,7 @@ static void fail(struct neap_task *task, lua_State *co, lua_State *work) {
   if (lua_pcall(work, 2, 0, 0) == LUA_OK)
     return;
   lua_pop(work, 1);
-  struct handle *h = find_handle(work, of(task)->N, task->id);
+  struct handle *h = find_handle(work, of(task)->N, place_of(task));
   if (h != NULL) { /* the error could not be kept: that is the error */
     lua_rawgetp(work, LUA_REGISTRYINDEX, no_memory);
     lua_setiuservalue(work, -2, UV);
@@ -330,7 +338,7 @@ static void let_go(struct neap_task *task, struct handle *h) {
 
 static void release(struct neap_task *task) {
   struct neapL *N = of(task)->N;
-  struct handle *h = find_handle(N->work, N, task->id);
+  struct handle *h = find_handle(N->work, N, place_of(task));
   let_go(task, h);
   lua_pop(N->work, 1);
 }
@@ -411,7 +419,7 @@ NOT_IN_FRAME static void end_badly(struct neap_task *task) {
 NOT_IN_FRAME static void end_well(struct neap_task *task, int nresults) {
   struct lua_task *lt = of(task);
   lua_State *work = lt->N->work;
-  struct handle *h = find_handle(work, lt->N, task->id);
+  struct handle *h = find_handle(work, lt->N, lt->place);
   int status = LUA_OK;
   if (h != NULL) {
     h->outcome = DONE;
@@ -524,8 +532,9 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   h->id = rt->sched.next_id + 1;
   if (!find_place(N))
     neapL_nomem(L);
+  uint32_t place = N->places[N->nplaces - 1];
   hold_thread(L, N, thread);
-  file_handle(L, N, h->id);
+  file_handle(L, N, place);
   size_t namelen = how->name != NULL ? strlen(how->name) + 1 : 0;
   if (namelen > UINT8_MAX)
     namelen = UINT8_MAX; /* cut */
@@ -535,7 +544,7 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   struct lua_task *lt = of(task);
   lt->N = N;
   lt->co = co;
-  lt->place = N->places[N->nplaces - 1];
+  lt->place = place;
   lt->nargs = n;
   lt->quiet = how->quiet;
   lt->reports = how->reports;
