@@ -5,8 +5,8 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op", "waitq",
-  "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
+  "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op",
+  "waitq", "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
