@@ -22,7 +22,8 @@ describe("an error value", function()
   }
   for name, make in pairs(values) do
     it("is kept as it is: " .. name, function() -- fault 18
-      local value = make()
+      -- As Lua gives it to who catches it: 5.5 makes a string of nil.
+      local _, value = pcall(error, make(), 0)
       local function fails()
         neap.yield()
         error(value, 0)
@@ -105,7 +106,7 @@ describe("a traceback", function()
     assert.is_false(ok)
     assert.matches("errors_spec.lua:%d+: here$", err)
     local traceback = task:traceback()
-    assert.matches("in function 'error'", traceback)
+    assert.matches("in %a+ 'error'", traceback) -- function, in 5.5 global
     assert.matches("in upvalue 'deepest'", traceback)
     assert.matches("in upvalue 'middle'", traceback)
   end)
@@ -254,7 +255,8 @@ describe("a report", function()
     assert.matches("t6 failed: spawning", output)
     assert.matches("t7 failed: my.error: ", output)
     assert.matches("t9 failed: false", output)
-    assert.matches("tnil failed: nil", output)
+    local _, no_error = pcall(error)
+    assert.matches("tnil failed: " .. tostring(no_error), output)
     assert.matches("spawned", output)
     assert.matches("false\t11 tasks failed; first: ", output)
     assert.equal(0, status)

@@ -229,13 +229,22 @@ static int neap_fail_alloc(lua_State *L) {
   return 1;
 }
 
-/* The failing allocator that stands in front of the state's own. */
+/* The failing allocator that stands in front of the state's own. Once it does,
+   it stays to the state's last block: strings of Lua 5.5 are freed by the
+   allocator that was there when they were made. */
 struct failing {
   lua_Alloc alloc;
   void *ud;
+  const lua_State *main; /* lies in the last block */
   lua_Integer left, failed;
   bool on;
 };
+
+static bool is_last_block(const struct failing *f, const void *ptr,
+                          size_t size) {
+  uintptr_t from = (uintptr_t)ptr, main = (uintptr_t)f->main;
+  return ptr != NULL && main >= from && main - from < size;
+}
 
 static void *failing_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
   struct failing *f = ud;
@@ -243,6 +252,12 @@ static void *failing_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
     f->left = f->on;
     f->failed++;
     return NULL;
+  }
+  if (nsize == 0 && is_last_block(f, ptr, osize)) {
+    lua_Alloc alloc = f->alloc;
+    void *own = f->ud;
+    neap__mem_shared_free(f);
+    return alloc(own, ptr, osize, 0);
   }
   return f->alloc(f->ud, ptr, osize, nsize);
 }
@@ -252,6 +267,7 @@ static void *failing_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
 static int neap_fail_lua_alloc(lua_State *L) {
   struct failing *f = lua_touserdata(L, lua_upvalueindex(2));
   if (f->alloc == NULL) {
+    f->main = neapL_self(L)->main;
     f->alloc = lua_getallocf(L, &f->ud);
     lua_setallocf(L, failing_alloc, f);
   }
@@ -279,10 +295,12 @@ static void open_test(lua_State *L, struct neapL *N) {
 
 void neapL_neap_close(lua_State *L, struct neapL *N) {
   struct failing *f = N->failing;
+  (void)L;
   N->failing = NULL;
   if (f != NULL && f->alloc != NULL)
-    lua_setallocf(L, f->alloc, f->ud);
-  neap__mem_shared_free(f);
+    f->left = 0; /* freed with the state's last block */
+  else
+    neap__mem_shared_free(f);
 }
 #else
 void neapL_neap_close(lua_State *L, struct neapL *N) {

@@ -3,6 +3,7 @@
 -- freed task later on; and a handle made by a finalizer while another one was
 -- being made for the same task was never told of its end.
 local neap = require("neap")
+local collector = require("spec.support.collector")
 
 -- Spawns fn as a task whose handle only a finalizer can reach, and returns it
 -- as that finalizer has saved it.
@@ -66,12 +67,15 @@ describe("a handle made while a finalizer makes one for the same task", function
     local met, differing = 0, 0
     for calls = 1, 12 do
       neap.spawn(neap.sleep, 0.001)
-      collectgarbage("incremental", 1, 1000, 30) -- a whole cycle at each allocation
-      collectgarbage() -- nobody has its handle any more
-      skip, inner = calls, nil
-      local outer = neap.tasks()
-      skip = nil
-      collectgarbage("incremental", 200, 100, 13)
+      local outer
+      do
+        local driven <close> = collector.drive("cycles")
+        assert(driven)
+        collectgarbage() -- nobody has its handle any more
+        skip, inner = calls, nil
+        outer = neap.tasks()
+        skip = nil
+      end
       if inner then
         met = met + 1
         differing = differing + (inner[#inner] == outer[#inner] and 0 or 1)

@@ -1,6 +1,7 @@
 -- The collector against waits: 50 tasks wait in all places at once while it
 -- runs in its two modes, as often as it can.
 local neap = require("neap")
+local collector = require("spec.support.collector")
 local places = require("spec.support.places")
 local support = require("spec.support")
 
@@ -66,30 +67,21 @@ local function torture(rounds)
 end
 
 describe("the collector", function()
-  local mode
-
-  before_each(function()
-    mode = collectgarbage("incremental")
-  end)
-
-  after_each(function()
-    collectgarbage("incremental", 200, 100, 13)
-    collectgarbage(mode)
-  end)
-
   it("leaves waiting tasks alone in generational mode", function()
-    collectgarbage("generational", 1, 1)
+    local driven <close> = collector.drive("generations")
+    assert.truthy(driven)
     torture(all_rounds)
   end)
 
   it("leaves waiting tasks alone in incremental mode that never rests", function()
-    collectgarbage("incremental", 1, 400, 4)
+    local driven <close> = collector.drive("steps")
+    assert.truthy(driven)
     torture(all_rounds)
   end)
 
   it("leaves waiting tasks alone in full collections from another task", function()
     local ended = false
-    local collector = neap.spawn(function()
+    local other = neap.spawn(function()
       while not ended do
         collectgarbage()
         neap.yield()
@@ -97,6 +89,6 @@ describe("the collector", function()
     end)
     torture(support.count(1, 20))
     ended = true
-    collector:join()
+    other:join()
   end)
 end)
