@@ -13,7 +13,7 @@
 static bool in_guard(const struct neap_rt *rt, const struct neap_slot *slot,
                      const void *address) {
   const char *at = address;
-  return slot != NULL && at < slot->base && at >= slot->base - rt->stacks.page;
+  return slot != NULL && at < slot->base && at >= slot->base - rt->stacks.guard;
 }
 
 /* Not async-signal-safe in general, but this one is synchronous: the fault is

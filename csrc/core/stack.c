@@ -18,6 +18,9 @@
 #define MAX_SHARED 96
 #endif
 
+/* Below each stack: a C function with a big frame must not step over it. */
+#define GUARD ((size_t)64 * 1024)
+
 /* A slot whose holder has more frames than this takes no new tasks. */
 #define HEAVY ((size_t)16 * 1024)
 
@@ -40,9 +43,10 @@ void neap__stack_init(struct neap_stacks *stacks, struct neap_mem *mem,
                       size_t stack_size, bool all_private) {
   memset(stacks, 0, sizeof *stacks);
   stacks->mem = mem;
-  stacks->page = (size_t)sysconf(_SC_PAGESIZE);
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  stacks->guard = GUARD > page ? GUARD : page;
   stacks->size = stack_size != 0 ? stack_size : DEFAULT_SIZE;
-  stacks->size += (stacks->page - stacks->size % stacks->page) % stacks->page;
+  stacks->size += (page - stacks->size % page) % page;
   stacks->max_shared = MAX_SHARED;
   stacks->all_private = all_private || neap__sanitize_private();
   neap__list_init(&stacks->shared);
@@ -55,17 +59,17 @@ static struct neap_slot *slot_new(struct neap_stacks *stacks) {
   struct neap_slot *slot = neap__mem_zalloc(stacks->mem, sizeof *slot);
   if (slot == NULL)
     return NULL;
-  size_t whole = stacks->size + stacks->page;
+  size_t whole = stacks->size + stacks->guard;
   char *map =
       mmap(NULL, whole, PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (map == MAP_FAILED)
     goto fail;
-  if (mprotect(map, stacks->page, PROT_NONE) != 0) {
+  if (mprotect(map, stacks->guard, PROT_NONE) != 0) {
     munmap(map, whole);
     goto fail;
   }
-  slot->base = map + stacks->page;
+  slot->base = map + stacks->guard;
   slot->top = map + whole;
   neap__sanitize_open(&slot->sanitize, slot->base, stacks->size);
   return slot;
@@ -77,7 +81,7 @@ fail:
 static void slot_free(struct neap_stacks *stacks, struct neap_slot *slot) {
   neap__list_remove(&slot->order);
   neap__sanitize_close(&slot->sanitize);
-  munmap(slot->base - stacks->page, stacks->size + stacks->page);
+  munmap(slot->base - stacks->guard, stacks->size + stacks->guard);
   neap__mem_free(stacks->mem, slot, sizeof *slot);
 }
 

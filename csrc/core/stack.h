@@ -38,7 +38,7 @@ struct neap_stacks {
   struct neap_list shared; /* of struct neap_slot */
   struct neap_list spare;  /* private slots without a task, to be used again */
   size_t size;             /* of a stack, without its guard page */
-  size_t page;
+  size_t guard;            /* bytes below a stack that may not be touched */
   uint32_t nshared, nspare, nprivate;
   uint32_t max_shared;
   bool all_private;
