@@ -56,7 +56,7 @@ enum neap_turn {
 };
 
 /* How long tasks may run before libuv is polled. */
-#define NEAP_POLL_NS ((uint64_t)50 * 1000)
+#define NEAP_POLL_NS ((uint64_t)100 * 1000)
 
 /* Makes the main task; returns 0 or UV_ENOMEM. */
 int neap__sched_init(struct neap_rt *rt);
