@@ -33,7 +33,8 @@ local ways = {
 ---@return table to_be_closed
 function collector.drive(name)
   local way = ways[name]
-  local mode, before = nil, {}
+  local before = {}
+  local mode
   if by_name then
     mode = collectgarbage(way.mode)
     for parameter, value in pairs(way.names) do
