@@ -38,7 +38,7 @@ local function serve(conn)
     return
   end
   guests[name] = c
-  local left <close> = setmetatable({}, {
+  local _ <close> = setmetatable({}, {
     __close = function()
       guests[name] = nil
       tell(name, name, " has left")

@@ -313,7 +313,8 @@ describe("neap.fs", function()
         fs.readfile(path, options)
       end)
     end
-    for _, options in ipairs({ { mode = -1 }, { mode = 8 ^ 7 }, { append = 1 }, { atomic = true } }) do
+    local wrong = { { mode = -1 }, { mode = 8 ^ 7 }, { append = 1 }, { atomic = true } }
+    for _, options in ipairs(wrong) do
       assert.has_error(function()
         fs.writefile(path, "", options)
       end)

@@ -1,6 +1,6 @@
 /* neap.c: the functions of the module table that are about the whole runtime.
  */
-#include "lua/neap.h"
+#include "lua/neapl.h"
 
 #include "lua/task.h"
 

@@ -155,4 +155,11 @@ void neapL_nomem(lua_State *L);
 /* The state's neapL, opening neap in it if need be; for luaopen_neap_*. */
 struct neapL *neapL_require(lua_State *L);
 
+/* The module table's own functions (neap.c): adds them to the table on L's top.
+   May raise. */
+void neapL_neap_open(lua_State *L, struct neapL *N);
+
+/* Takes back what only test builds have changed in the state. */
+void neapL_neap_close(lua_State *L, struct neapL *N);
+
 #endif

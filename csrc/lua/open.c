@@ -6,7 +6,6 @@
 #include "include/neap_lua.h"
 
 #include "lua/await.h"
-#include "lua/neap.h"
 #include "lua/neapl.h"
 #include "lua/task.h"
 

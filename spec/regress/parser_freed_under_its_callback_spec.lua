@@ -21,7 +21,10 @@ describe("a task that waits in a parser's callback", function()
   for how, last in pairs({
     ["the script's end"] = "neap.sleep(0.001)",
     ["os.exit in main"] = "neap.sleep(0.001) os.exit(0, true)",
-    ["os.exit in a task"] = "neap.spawn(function() neap.sleep(0.001) os.exit(0, true) end) neap.run()",
+    ["os.exit in a task"] = [[
+      neap.spawn(function() neap.sleep(0.001) os.exit(0, true) end)
+      neap.run()
+    ]],
   }) do
     it("is unwound before the parser goes, at " .. how, function()
       local dir <close> = support.tempdir()
