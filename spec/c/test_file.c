@@ -10,7 +10,9 @@
 
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@ struct slow {
 
 static void open_fixture(struct fixture *on) {
   memset(on, 0, sizeof *on);
+  signal(SIGPIPE, SIG_IGN); /* the test writes to a FIFO itself */
   CHECK(neap_new(NULL, &on->rt) == 0);
   CHECK(uv_sem_init(&on->begun, 0) == 0);
   CHECK(uv_sem_init(&on->leave, 0) == 0);
@@ -257,7 +260,8 @@ static void a_close_waits_for_a_late_read(void) {
   neap_task *closer = spawn(on.rt, close_it, &on);
   let_end(on.rt, &on.ended, 1);
   CHECK(on.result == UV_ECANCELED);
-  CHECK(write(on.other, "late", 4) == 4);
+  /* If no thread had begun the read, the file may be closed already. */
+  CHECK(write(on.other, "late", 4) == 4 || errno == EPIPE);
   CHECK(neap_join(closer, NULL) == 0);
   CHECK(on.result == 0 && on.ended == 2);
   CHECK(on.file->fd < 0 && on.rt->io->nopen == 0);
