@@ -4,8 +4,6 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
-#include <assert.h>
-
 static void poll(struct neap_rt *rt, uv_run_mode mode) {
   struct neap_sched *sched = &rt->sched;
   uint64_t before = uv_hrtime();
@@ -95,14 +93,10 @@ int neap__driver_exit(struct neap_rt *rt, uint64_t grace_ns) {
   const bool is_main = rt->sched.current->is_main;
   uint64_t due = neap__timer_after(grace_ns);
   struct neap_op *op;
-  int err = neap__op_new(rt, "exit", 0, &op);
+  /* Limited so that the poll ends. */
+  int err = neap__op_new_until(rt, "exit", 0, due, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due); /* so that the poll ends */
-  if (err < 0) {
-    neap__op_free(op);
-    return err;
-  }
   if (!driver->exits || due < driver->exit_ns)
     driver->exit_ns = due;
   driver->exits = true;

@@ -78,11 +78,22 @@ static void on_limit(struct neap_timer *timer) {
   neap__op_interrupt(op_of_timer(timer), UV_ETIMEDOUT);
 }
 
-int neap__op_limit(struct neap_op *op, uint64_t due_ns) {
-  if (due_ns == NEAP_FOREVER)
-    return 0;
-  op->timer.fire = on_limit;
-  return neap__timer_start(op->rt, &op->timer, due_ns);
+int neap__op_new_until(struct neap_rt *rt, const char *what, size_t size,
+                       uint64_t due_ns, struct neap_op **out) {
+  struct neap_op *op;
+  int err = neap__op_new(rt, what, size, &op);
+  if (err < 0)
+    return err;
+  if (due_ns != NEAP_FOREVER) {
+    op->timer.fire = on_limit;
+    err = neap__timer_start(rt, &op->timer, due_ns);
+    if (err < 0) {
+      neap__op_free(op);
+      return err;
+    }
+  }
+  *out = op;
+  return 0;
 }
 
 /*

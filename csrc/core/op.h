@@ -98,9 +98,10 @@ bool neap__op_abandoned(const struct neap_op *op);
 /* Ends the wait from outside with status, if it can be called off. */
 void neap__op_interrupt(struct neap_op *op, int status);
 
-/* Limits the wait that is to come: at due_ns it ends with UV_ETIMEDOUT.
-   Returns 0 or UV_ENOMEM. */
-int neap__op_limit(struct neap_op *op, uint64_t due_ns);
+/* neap__op_new for a wait that is limited: at due_ns it ends with UV_ETIMEDOUT,
+   with NEAP_FOREVER never. */
+int neap__op_new_until(struct neap_rt *rt, const char *what, size_t size,
+                       uint64_t due_ns, struct neap_op **out);
 
 /* Waits until due_ns (uv_hrtime's clock); NEAP_FOREVER: until cancelled.
    Returns 0, UV_ENOMEM, NEAP_CANCELLED or NEAP_CLOSING. */

@@ -43,14 +43,9 @@ int neap__scope_join(struct neap_task *task, uint64_t due_ns) {
   if (task == rt->sched.current ||
       (due_ns == NEAP_FOREVER && waits_for(task, rt->sched.current)))
     return UV_ELOOP;
-  err = neap__op_new(rt, join_text, sizeof(struct join), &op);
+  err = neap__op_new_until(rt, join_text, sizeof(struct join), due_ns, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due_ns);
-  if (err < 0) {
-    neap__op_free(op);
-    return err;
-  }
   ((struct join *)neap__op_data(op))->target = task;
   op->internal = true;
   neap__waitq_push(&task->joiners, op);

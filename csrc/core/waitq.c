@@ -33,14 +33,9 @@ void neap__waitq_wake_all(struct neap_list *queue, int status) {
 int neap__waitq_wait(struct neap_rt *rt, struct neap_list *queue,
                      const char *what, uint64_t due_ns, bool internal) {
   struct neap_op *op;
-  int err = neap__op_new(rt, what, 0, &op);
+  int err = neap__op_new_until(rt, what, 0, due_ns, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due_ns);
-  if (err < 0) {
-    neap__op_free(op);
-    return err;
-  }
   op->internal = internal;
   neap__waitq_push(queue, op);
   return neap__op_await(op);

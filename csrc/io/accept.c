@@ -9,7 +9,6 @@
 #include "io/pipe.h"
 #include "io/tcp.h"
 
-#include "core/mem.h"
 #include "core/waitq.h"
 
 #include <errno.h>

@@ -6,8 +6,6 @@
 #include "io/pipe.h"
 #include "io/tcp.h"
 
-#include <string.h>
-
 /* Codes that end the whole of it, not one address. */
 static bool ends_all(int err, uint64_t due_ns) {
   return err <= NEAP_CANCELLED || err == UV_ENOMEM ||

@@ -130,14 +130,9 @@ int neap__dns_lookup(struct neap_rt *rt, const char *host, uint16_t port,
   if (err < 0)
     return err;
   struct neap_op *op;
-  err = neap__op_new(rt, "dns", sizeof(struct lookup), &op);
+  err = neap__op_new_until(rt, "dns", sizeof(struct lookup), due_ns, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due_ns);
-  if (err < 0) {
-    neap__op_free(op);
-    return err;
-  }
   struct lookup *lookup = neap__op_data(op);
   lookup->host = host;
   op->cancel = call_off;

@@ -22,14 +22,10 @@ static void on_connect(uv_connect_t *req, int status) {
 static int connect_stream(struct neap_stream *s, const char *path,
                           uint64_t due_ns) {
   struct neap_op *op;
-  int err = neap__op_new(s->handle.rt, "connect", sizeof(uv_connect_t), &op);
+  int err = neap__op_new_until(s->handle.rt, "connect", sizeof(uv_connect_t),
+                               due_ns, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due_ns);
-  if (err < 0) {
-    neap__op_free(op);
-    return err;
-  }
   uv_pipe_connect(neap__op_data(op), &s->uv.pipe, path, on_connect);
   return neap__stream_await(s, op);
 }

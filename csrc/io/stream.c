@@ -4,7 +4,6 @@
 #include "core/mem.h"
 #include "core/waitq.h"
 
-#include <assert.h>
 #include <signal.h>
 
 /* Reading pauses while so much lies unread and nobody waits for more. */
@@ -224,12 +223,10 @@ static enum neap_op_fate leave(struct neap_op *op) {
    closed, and its memory may be gone. */
 static int wait_bytes(struct neap_stream *s, size_t want, uint64_t due) {
   struct neap_op *op;
-  int err = neap__op_new(s->handle.rt, "read", sizeof s, &op);
+  int err = neap__op_new_until(s->handle.rt, "read", sizeof s, due, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due);
-  if (err == 0)
-    err = arm(s);
+  err = arm(s);
   if (err < 0) {
     neap__op_free(op);
     return err;

@@ -7,10 +7,8 @@
  */
 #include "io/stream.h"
 
-#include "core/mem.h"
 #include "core/waitq.h"
 
-#include <assert.h>
 #include <string.h>
 
 /* Bytes copied for libuv at a time. */
@@ -114,16 +112,14 @@ static size_t left(const struct record *r, size_t at_most) {
 static int send_piece(struct neap_stream *s, struct record *r, uint64_t due) {
   struct neap_op *op;
   size_t size = left(r, PIECE);
-  int err =
-      neap__op_new(s->handle.rt, "write", sizeof(struct piece) + size, &op);
+  int err = neap__op_new_until(s->handle.rt, "write",
+                               sizeof(struct piece) + size, due, &op);
   if (err < 0)
     return err;
   struct piece *piece = neap__op_data(op);
   copy_out(*r, piece->bytes, size);
   uv_buf_t buf = uv_buf_init(piece->bytes, (unsigned int)size);
-  err = neap__op_limit(op, due);
-  if (err == 0)
-    err = uv_write(&piece->req, &s->uv.stream, &buf, 1, on_written);
+  err = uv_write(&piece->req, &s->uv.stream, &buf, 1, on_written);
   if (err < 0) {
     neap__op_free(op);
     return err;
@@ -187,12 +183,11 @@ static int shut_down(struct neap_stream *s, uint64_t due) {
   struct neap_op *op;
   if (s->shut)
     return 0;
-  int err = neap__op_new(s->handle.rt, "shutdown", sizeof(uv_shutdown_t), &op);
+  int err = neap__op_new_until(s->handle.rt, "shutdown", sizeof(uv_shutdown_t),
+                               due, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due);
-  if (err == 0)
-    err = uv_shutdown(neap__op_data(op), &s->uv.stream, on_shutdown);
+  err = uv_shutdown(neap__op_data(op), &s->uv.stream, on_shutdown);
   if (err < 0) {
     neap__op_free(op);
     return err;

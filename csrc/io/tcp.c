@@ -14,12 +14,11 @@ static int connect_stream(struct neap_stream *s, const union neap_addr *addr,
   if (local != NULL)
     err = uv_tcp_bind(&s->uv.tcp, &local->any, 0);
   if (err == 0)
-    err = neap__op_new(s->handle.rt, "connect", sizeof(uv_connect_t), &op);
+    err = neap__op_new_until(s->handle.rt, "connect", sizeof(uv_connect_t),
+                             due_ns, &op);
   if (err < 0)
     return err;
-  err = neap__op_limit(op, due_ns);
-  if (err == 0)
-    err = uv_tcp_connect(neap__op_data(op), &s->uv.tcp, &addr->any, on_connect);
+  err = uv_tcp_connect(neap__op_data(op), &s->uv.tcp, &addr->any, on_connect);
   if (err < 0) {
     neap__op_free(op);
     return err;

@@ -47,10 +47,8 @@ void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task) {
   }
   lua_pop(L, 1);
   h->id = task->id;
-  neapL_handle_file(
-      L, N,
-      neapL_handle_place(task)); /* may raise: task is set when it can't */
-  h->task = task;
+  neapL_handle_file(L, N, neapL_handle_place(task)); /* may raise */
+  h->task = task; /* only now, that nothing can */
   struct neapL_task *lt = neapL_task_data(task);
   if (lt != NULL) {
     h->place = lt->place;
