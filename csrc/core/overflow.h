@@ -1,5 +1,5 @@
 /*
- * overflow.h: a task that runs into its guard page. The process dies of
+ * overflow.h: a task that runs into its guard. The process dies of
  * SIGSEGV all the same, but says first which task it was. Only on request
  * (NEAP_DEBUG=1, or the runner): a library does not take a signal by itself.
  */

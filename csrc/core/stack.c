@@ -53,7 +53,7 @@ void neap__stack_init(struct neap_stacks *stacks, struct neap_mem *mem,
   neap__list_init(&stacks->spare);
 }
 
-/* Maps a stack with its guard page; NULL when the system refuses either: a
+/* Maps a stack with its guard; NULL when the system refuses either: a
    stack without a guard is not used. */
 static struct neap_slot *slot_new(struct neap_stacks *stacks) {
   struct neap_slot *slot = neap__mem_zalloc(stacks->mem, sizeof *slot);

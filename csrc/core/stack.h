@@ -1,5 +1,5 @@
 /*
- * stack.h: stack slots. A slot is a full-size stack with a guard page that
+ * stack.h: stack slots. A slot is a full-size stack with a guard that
  * many tasks share: one has its frames there, those of the others wait on the
  * heap as blocks of exactly the size they use, and go back to the same
  * addresses before their task runs. A task whose slot nobody else has used
@@ -20,7 +20,7 @@
 struct neap_slot {
   struct neap_list order;     /* shared slots: least recently taken first */
   struct neap_frames *holder; /* whose frames are here, or NULL */
-  char *base, *top;           /* usable bytes; the guard page is below base */
+  char *base, *top;           /* usable bytes; the guard is below base */
   uint32_t bound;             /* tasks that have this slot for life */
   bool is_private;
   struct neap_sanitize sanitize;
@@ -37,7 +37,7 @@ struct neap_stacks {
   struct neap_mem *mem;
   struct neap_list shared; /* of struct neap_slot */
   struct neap_list spare;  /* private slots without a task, to be used again */
-  size_t size;             /* of a stack, without its guard page */
+  size_t size;             /* of a stack, without its guard */
   size_t guard;            /* bytes below a stack that may not be touched */
   uint32_t nshared, nspare, nprivate;
   uint32_t max_shared;
