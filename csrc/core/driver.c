@@ -162,6 +162,8 @@ void neap__driver_unwind(struct neap_rt *rt) {
       /* Main's turn does not come any more: it just leaves the queue. */
       if (neap__sched_turn(rt) == NEAP_TURN_POLL)
         poll(rt, UV_RUN_NOWAIT);
+      if (sched->starved && sched->ran == 0 && sched->stuck > 0)
+        break; /* no memory to move anybody's frames, and nobody else to run */
     } else if (sched->external > 0) {
       poll(rt, UV_RUN_ONCE);
     } else {

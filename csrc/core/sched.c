@@ -196,7 +196,7 @@ static void no_room(struct neap_sched *sched, struct neap_task *task) {
   neap__sched_ready(task);
   if (sched->starved && holder != NULL && holder->op != NULL)
     sched->on_no_memory(holder);
-  sched->starved = true;
+  sched->stuck++;
 }
 
 static void resume(struct neap_rt *rt, struct neap_task *task) {
@@ -205,7 +205,7 @@ static void resume(struct neap_rt *rt, struct neap_task *task) {
     no_room(sched, task);
     return;
   }
-  sched->starved = false;
+  sched->ran++;
   if (task->frames.sp == NULL)
     task->frames.sp =
         neap__switch_init(task->frames.slot->top, first_entry, task);
@@ -262,6 +262,8 @@ enum neap_turn neap__sched_turn(struct neap_rt *rt) {
   if (sched->turn_left == 0) {
     end_turn(rt);
     sched->turn_left = sched->nready;
+    sched->starved = sched->stuck > 0 && sched->ran == 0;
+    sched->ran = sched->stuck = 0;
     sched->turns++;
   }
   sched->turn_open = sched->turn_left > 0;

@@ -37,7 +37,10 @@ struct neap_sched {
   uint64_t next_id;
   uint64_t spawned, switches, turns;
   uint32_t seed; /* hostile build: state of the shuffle; 0: none */
-  bool starved;  /* frames could not be saved in this turn */
+  /* Tasks of this turn that ran, and that could not for want of memory to save
+     the frames in their way; in the turn before, nobody could. */
+  uint32_t ran, stuck;
+  bool starved;
 
   /* Upward: given by the modules that rank below, or by the binding. */
   void (*drive)(struct neap_rt *rt);            /* until it is main's turn */
