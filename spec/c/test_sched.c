@@ -152,7 +152,7 @@ static int sleep_and_note(neap_rt *rt, void *arg) {
 static void sleepers_wake_in_order_and_never_early(void) {
   neap_rt *rt = in_order(open_rt(false));
   order[0] = '\0';
-  sleep_base = uv_hrtime() + 5000000;
+  sleep_base = uv_hrtime() + 300000000; /* all are asleep by then */
   const char *names[] = {"5", "1", "4", "2", "3", "0"};
   for (int i = 0; i < 6; i++)
     spawn_shared(rt, sleep_and_note, (void *)names[i]);
