@@ -179,34 +179,43 @@ static void posts_to_a_closing_runtime_are_refused(void) {
 }
 
 /* A waker that comes after its wait was called off by the runtime's end. */
+struct late {
+  neap_wait *wait;
+  uv_sem_t called_off;
+};
+
 static void *wake_late(void *arg) {
-  struct waker *waker = arg;
-  struct timespec pause = {0, 200000};
-  nanosleep(&pause, NULL);
-  neap_wake_post(waker->wait, 7);
+  struct late *late = arg;
+  uv_sem_wait(&late->called_off);
+  neap_wake_post(late->wait, 7);
   return NULL;
 }
 
 static int parked(neap_rt *rt, void *arg) {
-  struct waker *waker = arg;
+  struct late *late = arg;
   (void)rt;
-  int status = neap_park(waker->wait);
-  neap_wait_free(waker->wait);
+  int status = neap_park(late->wait);
+  neap_wait_free(late->wait);
   CHECK(status == NEAP_CLOSING);
+  uv_sem_post(&late->called_off);
   return status;
 }
 
 static void the_end_waits_for_late_wakers(void) {
   for (int round = 0; round < 20; round++) {
     neap_rt *rt = open_rt();
-    struct waker waker = {0};
+    struct late late = {0};
     pthread_t thread;
-    CHECK(neap_wait_new(rt, 64, &waker.wait) == 0);
-    CHECK(neap_spawn(rt, parked, &waker, NULL, NULL) == 0);
-    CHECK(neap_yield(rt) == 0);
-    CHECK(pthread_create(&thread, NULL, wake_late, &waker) == 0);
+    CHECK(uv_sem_init(&late.called_off, 0) == 0);
+    CHECK(neap_wait_new(rt, 64, &late.wait) == 0);
+    CHECK(neap_spawn(rt, parked, &late, NULL, NULL) == 0);
+    /* Until it is parked: the hostile build may let us run first. */
+    while (neap__op_of(neap_wait_data(late.wait))->task == NULL)
+      CHECK(neap_yield(rt) == 0);
+    CHECK(pthread_create(&thread, NULL, wake_late, &late) == 0);
     neap_free(rt);
     pthread_join(thread, NULL);
+    uv_sem_destroy(&late.called_off);
   }
 }
 
