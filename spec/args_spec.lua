@@ -84,7 +84,7 @@ describe("the functions of neap", function()
 
       it("take bad values in a task: " .. name, function()
         neap.spawn(function()
-          support.call_badly(call, case[1], case[2], case[3], undo)
+          assert(support.call_badly(call, case[1], case[2], case[3], undo) > 10)
         end):join()
         drain()
       end)

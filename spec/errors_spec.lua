@@ -156,7 +156,9 @@ describe("an error that nobody waits for", function()
       print(pcall(neap.run))
       print(pcall(neap.run))
     ]])
-    assert.matches("\nfalse\t3 tasks failed; first: number %d\n", output)
+    -- The hostile build shuffles who comes first.
+    local first = support.variant == "hostile" and "%d" or "1"
+    assert.matches("\nfalse\t3 tasks failed; first: number " .. first .. "\n", output)
     assert.matches("\ntrue\n$", output)
     assert.equal(0, status)
     output, status = run([[
