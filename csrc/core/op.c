@@ -6,6 +6,9 @@
 
 #include <assert.h>
 
+/* Kept out of the frames of a waiting task. */
+#define NOT_IN_FRAME __attribute__((noinline))
+
 int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
                  struct neap_op **out) {
   if (size > UINT32_MAX - NEAP_OP_HEAD)
@@ -117,37 +120,60 @@ int neap__op_check(struct neap_rt *rt) {
   return task->interrupt;
 }
 
-int neap__op_park(struct neap_op *op) {
+/* The current task is not to wait: calls its request off, if it can be. */
+NOT_IN_FRAME static void call_off(struct neap_op *op, struct neap_task *task) {
+  neap__op_interrupt(op, task->interrupt);
+  if (op->done && is_hopeless(task)) {
+    neap__op_unref(op); /* nobody comes back to do it */
+    neap__sched_drop(op->rt);
+  }
+}
+
+/* The current task is about to wait for op. False when it need not. */
+NOT_IN_FRAME static bool begin_wait(struct neap_op *op) {
   struct neap_rt *rt = op->rt;
   struct neap_task *task = rt->sched.current;
   assert(task != NULL); /* the driver itself can't wait */
-  if (!op->done && task->interrupt != 0) {
-    neap__op_interrupt(op, task->interrupt);
-    if (op->done && is_hopeless(task)) {
-      neap__op_unref(op); /* nobody comes back to do it */
-      neap__sched_drop(rt);
-    }
-  }
+  if (!op->done && task->interrupt != 0)
+    call_off(op, task);
   if (op->done)
-    return op->status;
+    return false;
   op->external = !op->internal || op->timer.place != 0;
   rt->sched.external += op->external;
   op->task = task;
   task->op = op;
   task->state = NEAP_TASK_WAITING;
   task->since_ns = rt->sched.now_ns;
-  neap__sched_suspend(rt);
+  return true;
+}
+
+/* Suspends the current task until op is done. Inline, and op alone is kept in
+   the frame meanwhile: a waiting task has a copy of every byte from here on. */
+static inline void wait_for(struct neap_op *op) {
+  if (!begin_wait(op))
+    return;
+  neap__sched_suspend(op->rt);
   assert(op->done);
-  task->op = NULL;
+  op->task->op = NULL;
   op->task = NULL;
-  rt->sched.external -= op->external;
+  op->rt->sched.external -= op->external;
+}
+
+int neap__op_park(struct neap_op *op) {
+  wait_for(op);
   return op->status;
 }
 
-int neap__op_await(struct neap_op *op) {
-  int status = neap__op_park(op);
+/* Gives the waiter's share up; returns the status. */
+NOT_IN_FRAME static int give_up(struct neap_op *op) {
+  int status = op->status;
   neap__op_unref(op);
   return status;
+}
+
+NOT_IN_FRAME int neap__op_await(struct neap_op *op) {
+  wait_for(op);
+  return give_up(op);
 }
 
 static void on_sleep_over(struct neap_timer *timer) {

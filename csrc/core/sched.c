@@ -53,19 +53,25 @@ void neap__sched_deinit(struct neap_rt *rt) {
   neap__task_unref(&rt->mem, rt->sched.main);
 }
 
-/* The first frame of every task. Runs on the task's own stack. */
-static void first_entry(void *arg) {
-  struct neap_task *task = arg;
-  struct neap_rt *rt = task->rt;
-  struct neap_sched *sched = &rt->sched;
-  neap__sanitize_arrive(&task->frames.slot->sanitize, sched->left, true);
-  task->result = task->entry(rt, task->arg);
+/* The task is over: tells it and leaves its stack for good. Apart from
+   first_entry, whose frame is part of every waiting task. */
+__attribute__((noinline)) static void leave(struct neap_task *task) {
+  struct neap_sched *sched = &task->rt->sched;
   task->state = NEAP_TASK_ENDED;
   sched->on_end(task);
   sched->left = &task->frames.slot->sanitize;
   neap__sanitize_leave(sched->left, &sched->driver_sanitize, true);
   neap__switch(&task->frames.sp, sched->driver_sp);
   assert(!"an ended task was resumed");
+}
+
+/* The first frame of every task. Runs on the task's own stack. */
+static void first_entry(void *arg) {
+  struct neap_task *task = arg;
+  neap__sanitize_arrive(&task->frames.slot->sanitize, task->rt->sched.left,
+                        true);
+  task->result = task->entry(task->rt, task->arg);
+  leave(task);
 }
 
 int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
@@ -290,14 +296,11 @@ static void to_driver(struct neap_sched *sched, struct neap_task *task) {
   neap__sanitize_arrive(&task->frames.slot->sanitize, sched->left, false);
 }
 
-void neap__sched_suspend(struct neap_rt *rt) {
+/* Main waits: its stack is the driver's. Apart from neap__sched_suspend, which
+   so needs no frame of its own in the stack of a waiting task. */
+__attribute__((noinline)) static void drive_main(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   struct neap_task *task = sched->current;
-  assert(task != NULL);
-  if (!task->is_main) {
-    to_driver(sched, task);
-    return;
-  }
   sched->current = NULL;
   neap__cxx_look(&sched->cxx);
   sched->drive(rt);
@@ -307,6 +310,15 @@ void neap__sched_suspend(struct neap_rt *rt) {
   sched->budget = BUDGET;
   if (sched->ntasks > 0 && rt->on_main != NULL)
     rt->on_main(rt, rt->binding);
+}
+
+void neap__sched_suspend(struct neap_rt *rt) {
+  struct neap_task *task = rt->sched.current;
+  assert(task != NULL);
+  if (task->is_main)
+    drive_main(rt);
+  else
+    to_driver(&rt->sched, task);
 }
 
 void neap__sched_yield(struct neap_rt *rt) {

@@ -111,8 +111,8 @@ first_frame:
 	.p2align 4
 neap__switch_init:
 	.cfi_startproc
-	/* After the jump rsp is top - 16 and thus aligned for the call above. */
-	leaq -80(%rdi), %rax
+	/* After the jump rsp is top and thus aligned for the call above. */
+	leaq -64(%rdi), %rax
 	movq $0, (%rax)
 	stmxcsr (%rax)
 	fnstcw 4(%rax)
@@ -121,8 +121,6 @@ neap__switch_init:
 	movq $0, 48(%rax)
 	leaq first_frame(%rip), %rcx
 	movq %rcx, 56(%rax)
-	movq $0, 64(%rax)
-	movq $0, 72(%rax)
 	ret
 	.cfi_endproc
 	.size neap__switch_init, .-neap__switch_init

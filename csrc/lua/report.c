@@ -17,7 +17,7 @@
 static int note_failure(lua_State *L) {
   struct neap_task *task = lua_touserdata(L, 1);
   struct neapL_task *lt = neapL_task_data(task);
-  struct neapL *N = lt->N;
+  struct neapL *N = neapL_task_binding(task);
   neapL_task_push(L, N, task);
   struct neapL_handle *h = lua_touserdata(L, -1);
   lua_createtable(L, 2, 0);
@@ -54,7 +54,7 @@ static void report_unfiled(struct neap_task *task, struct neapL_handle *h) {
   if (h != NULL)
     h->reported = true;
   if (!lt->reports)
-    lt->N->unheard++;
+    neapL_task_binding(task)->unheard++;
 }
 
 void neapL_report_note(struct neap_task *task, lua_State *co, lua_State *work) {
@@ -64,7 +64,7 @@ void neapL_report_note(struct neap_task *task, lua_State *co, lua_State *work) {
   if (lua_pcall(work, 2, 0, 0) == LUA_OK)
     return;
   lua_pop(work, 1);
-  struct neapL_handle *h = neapL_handle_find(work, neapL_task_data(task)->N,
+  struct neapL_handle *h = neapL_handle_find(work, neapL_task_binding(task),
                                              neapL_handle_place(task));
   if (h != NULL) { /* the error could not be kept: that is the error */
     lua_rawgetp(work, LUA_REGISTRYINDEX, neapL_no_memory);

@@ -35,14 +35,14 @@ const char *neapL_task_name(const struct neap_task *task) {
 }
 
 lua_State *neapL_task_thread(struct neapL *N, const struct neap_task *task) {
-  return task->is_main ? N->main : neapL_task_data(task)->co;
+  return task->is_main ? N->main : neapL_task_co(task);
 }
 
 void neapL_task_sethook(struct neap_task *task, lua_Hook hook) {
   struct neapL_task *lt = neapL_task_data(task);
   if (lt == NULL)
     return;
-  lua_sethook(lt->co, hook, LUA_MASKCOUNT, 1);
+  lua_sethook(neapL_task_co(task), hook, LUA_MASKCOUNT, 1);
   lt->hooked = true;
 }
 
@@ -59,19 +59,19 @@ static bool is_closing_text(lua_State *L) {
          ends_with(lua_tostring(L, -1), neapL_strerror(NEAP_CLOSING));
 }
 
-/* For lua_pcall on N->work: (lua_task). Keeps the traceback of a thread that
+/* For lua_pcall on N->work: (task). Keeps the traceback of a thread that
    has ended with an error and is not unwound yet. */
 static int keep_traceback(lua_State *L) {
-  struct neapL_task *lt = lua_touserdata(L, 1);
-  luaL_traceback(L, lt->co, NULL, 0);
-  lt->traceback_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  const struct neap_task *task = lua_touserdata(L, 1);
+  luaL_traceback(L, neapL_task_co(task), NULL, 0);
+  neapL_task_data(task)->traceback_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
 
-static void take_traceback(struct neapL_task *lt, lua_State *work) {
-  lt->traceback_ref = LUA_NOREF;
+static void take_traceback(struct neap_task *task, lua_State *work) {
+  neapL_task_data(task)->traceback_ref = LUA_NOREF;
   lua_pushcfunction(work, keep_traceback);
-  lua_pushlightuserdata(work, lt);
+  lua_pushlightuserdata(work, task);
   if (lua_pcall(work, 1, 0, 0) != LUA_OK)
     lua_pop(work, 1); /* no memory for one: the error itself is worth more */
 }
@@ -80,7 +80,7 @@ static void take_traceback(struct neapL_task *lt, lua_State *work) {
    (NULL: nobody has one). */
 static void let_go(struct neap_task *task, struct neapL_handle *h) {
   struct neapL_task *lt = neapL_task_data(task);
-  struct neapL *N = lt->N;
+  struct neapL *N = neapL_task_binding(task);
   if (h != NULL) {
     h->task = NULL;
     h->switches = task->switches;
@@ -96,7 +96,7 @@ static void let_go(struct neap_task *task, struct neapL_handle *h) {
 }
 
 static void release(struct neap_task *task) {
-  struct neapL *N = neapL_task_data(task)->N;
+  struct neapL *N = neapL_task_binding(task);
   struct neapL_handle *h =
       neapL_handle_find(N->work, N, neapL_handle_place(task));
   let_go(task, h);
@@ -139,11 +139,12 @@ NOT_IN_FRAME static int yield_to_others(neap_rt *rt, lua_State *co) {
   }
 }
 
-/* Runs the function to its end; the results or the error are on co's top.
- *nresults is their number. */
-static int run_thread(neap_rt *rt, lua_State *co, int nargs, int *nresults) {
-  int status = lua_resume(co, NULL, nargs, nresults);
-  while (status == LUA_YIELD) {
+/* The function has yielded, *nresults values. Runs it to its end; the results
+   or the error are on co's top then, *nresults is their number. */
+NOT_IN_FRAME static int run_on(neap_rt *rt, int *nresults) {
+  lua_State *co = neapL_task_co(rt->sched.current);
+  int status;
+  do {
     lua_pop(co, *nresults);
     *nresults = 0;
     status = yield_to_others(rt, co);
@@ -156,7 +157,7 @@ static int run_thread(neap_rt *rt, lua_State *co, int nargs, int *nresults) {
                   rt->closing ? neapL_strerror(NEAP_CLOSING) : resumed_outside);
     else
       *nresults = 0;
-  }
+  } while (status == LUA_YIELD);
   return status;
 }
 
@@ -164,54 +165,65 @@ static int run_thread(neap_rt *rt, lua_State *co, int nargs, int *nresults) {
    close handlers may wait; nothing stays on `work` meanwhile. */
 NOT_IN_FRAME static void end_badly(struct neap_task *task) {
   struct neapL_task *lt = neapL_task_data(task);
-  lua_State *work = lt->N->work;
-  take_traceback(lt, work);
+  lua_State *co = neapL_task_co(task);
+  lua_State *work = neapL_task_binding(task)->work;
+  take_traceback(task, work);
   if (lt->hooked)
-    lua_sethook(lt->co, NULL, 0, 0);
-  int status = neapL_unwind(lt->co);
+    lua_sethook(co, NULL, 0, 0);
+  int status = neapL_unwind(co);
   /* LUA_OK: it was closed in a yield, by the runtime's end. */
-  if (status != LUA_OK && !(task->rt->closing && is_closing_text(lt->co)))
-    neapL_report_note(task, lt->co, work);
+  if (status != LUA_OK && !(task->rt->closing && is_closing_text(co)))
+    neapL_report_note(task, co, work);
   luaL_unref(work, LUA_REGISTRYINDEX, lt->traceback_ref);
   release(task);
 }
 
 NOT_IN_FRAME static void end_well(struct neap_task *task, int nresults) {
-  struct neapL_task *lt = neapL_task_data(task);
-  lua_State *work = lt->N->work;
-  struct neapL_handle *h = neapL_handle_find(work, lt->N, lt->place);
+  struct neapL *N = neapL_task_binding(task);
+  lua_State *co = neapL_task_co(task), *work = N->work;
+  struct neapL_handle *h = neapL_handle_find(work, N, neapL_handle_place(task));
   int status = LUA_OK;
   if (h != NULL) {
     h->outcome = NEAPL_DONE;
-    status = neapL_handle_keep(lt->co, work, nresults);
+    status = neapL_handle_keep(co, work, nresults);
   }
   if (status == LUA_OK)
     let_go(task, h);
   lua_pop(work, 1);
   if (status != LUA_OK) { /* lost on the way to who asks for them */
-    lua_settop(lt->co, 0);
-    lua_rawgetp(lt->co, LUA_REGISTRYINDEX, neapL_no_memory);
-    neapL_report_note(task, lt->co, work);
+    lua_settop(co, 0);
+    lua_rawgetp(co, LUA_REGISTRYINDEX, neapL_no_memory);
+    neapL_report_note(task, co, work);
     release(task);
   }
 }
 
-/* The core's entry function of every Lua task. On the task's own stack. */
-static int task_entry(neap_rt *rt, void *arg) {
-  struct neap_task *task = rt->sched.current;
-  struct neapL_task *lt = neapL_task_data(task);
-  lua_State *co = arg;
-  int nresults = 0;
-  if (task->interrupt != 0) { /* cancelled before its first run: never runs */
-    release(task);
-    return task->interrupt;
-  }
-  int status = run_thread(rt, co, lt->nargs, &nresults);
+/* The task is over, one way or the other. Returns the core's result. */
+NOT_IN_FRAME static int end(struct neap_task *task, int status, int nresults) {
   if (status == LUA_OK)
     end_well(task, nresults);
   else
     end_badly(task);
   return status == LUA_OK ? 0 : UV_ECANCELED;
+}
+
+/* The task was cancelled before its first run: it never runs. */
+NOT_IN_FRAME static int end_unrun(struct neap_task *task) {
+  release(task);
+  return task->interrupt;
+}
+
+/* The core's entry function of every Lua task. On the task's own stack; its
+   frame is part of every waiting task, so little is kept in it. */
+static int task_entry(neap_rt *rt, void *arg) {
+  struct neap_task *task = rt->sched.current;
+  int nresults = 0;
+  if (task->interrupt != 0)
+    return end_unrun(task);
+  int status = lua_resume(arg, NULL, neapL_task_data(task)->nargs, &nresults);
+  if (status == LUA_YIELD)
+    status = run_on(rt, &nresults);
+  return end(rt->sched.current, status, nresults);
 }
 
 /* -- spawning */
@@ -302,8 +314,6 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
                         sizeof(struct neapL_task) + namelen, &task) < 0)
     neapL_nomem(L);
   struct neapL_task *lt = neapL_task_data(task);
-  lt->N = N;
-  lt->co = co;
   lt->place = place;
   lt->nargs = n;
   lt->quiet = how->quiet;

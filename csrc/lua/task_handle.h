@@ -8,13 +8,15 @@
 
 #include "lua/task.h"
 
-/* A task's own data, behind the core's. Lives as long as the task. */
+/* A task's own data, behind the core's. Lives as long as the task. What the
+   core knows is not kept twice: the Lua thread is task->arg, the struct neapL
+   rt->binding. */
 struct neapL_task {
-  struct neapL *N;
-  lua_State *co;
-  uint32_t place; /* of co in the table of live threads */
-  int nargs;
-  int traceback_ref; /* of a failed one, while it is unwound */
+  uint32_t place; /* of the Lua thread in the table of live ones */
+  union {
+    int nargs;         /* before the first run */
+    int traceback_ref; /* of a failed one, while it is unwound */
+  };
   bool quiet;
   bool reports;
   bool hooked;     /* a count hook raises in it: to be taken off */
@@ -60,6 +62,16 @@ extern const char neapL_no_memory[];
 /* The data of a live task; NULL for main, which has none. */
 static inline struct neapL_task *neapL_task_data(const struct neap_task *task) {
   return task->is_main ? NULL : (struct neapL_task *)neap__task_data(task);
+}
+
+/* The Lua thread of a live task that is not main. */
+static inline lua_State *neapL_task_co(const struct neap_task *task) {
+  return (lua_State *)task->arg;
+}
+
+/* The binding that a Lua task is of. */
+static inline struct neapL *neapL_task_binding(const struct neap_task *task) {
+  return (struct neapL *)task->rt->binding;
 }
 
 /* The task's key in the table of handles: places are few and used again, so
