@@ -33,6 +33,15 @@ local functions = {
   dump = { { { write = function() end } }, 1, function(_, value) return value == nil end },
   on_error = { { nil }, 1, no_skip },
   info = { { nil }, 1, no_skip },
+  scope = { { math.abs, -1 }, 2, function(_, value) return value == nil end },
+  timeout = { { 0.1, math.abs, -1 }, 3, no_skip },
+  -- The limit is closed by the caller of this.
+  time_limit = { { 1 }, 1, no_skip },
+  time_left = { { nil }, 1, no_skip },
+  shield = { { math.abs, -1 }, 2, no_skip },
+  is_cancelled = { { nil }, 1, no_skip },
+  context = { { nil }, 1, no_skip },
+  ready = { { nil }, 1, no_skip },
   -- Ends the process: in children, below.
   exit = { { 0, 0 }, 2, function() return true end },
 }
@@ -52,6 +61,8 @@ end
 local function undo(result)
   local name = (getmetatable(result) or {}).__name
   if name == "neap.timer" then
+    result:close()
+  elseif name == "neap.scope" then
     result:close()
   elseif name == "neap.task" and result ~= neap.current() then
     result:wait()

@@ -333,10 +333,15 @@ describe("neap.exit", function()
     assert.is_nil(output:find("dropped"), output)
   end)
 
-  it("waits for the others as long as its grace", function()
+  it("cancels the others and waits for their cleanup as long as its grace", function()
     local output, status = run([[
-      local order = {}
-      neap.spawn(function() neap.sleep(0.005) print("in time") end)
+      neap.spawn(function()
+        local cleanup <close> = setmetatable({}, {__close = function()
+          neap.shield(function() neap.sleep(0.005) print("in time") end)
+        end})
+        neap.sleep(3600)
+      end)
+      neap.yield()
       neap.exit(2, 60)
     ]])
     assert.equal("in time\n", output)

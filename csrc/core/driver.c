@@ -26,7 +26,8 @@ static bool any_task(const struct neap_rt *rt) {
 
 /* Nobody is ready, and nothing outside can change that. */
 static bool is_deadlock(const struct neap_rt *rt) {
-  return rt->sched.nready == 0 && rt->sched.external == 0;
+  return rt->sched.nready == 0 && rt->sched.external == 0 &&
+         neap__timer_next(rt) == NEAP_FOREVER;
 }
 
 /* neap__driver_exit has been called, and everybody else has ended or had the
@@ -81,9 +82,15 @@ static void on_no_memory(struct neap_task *task) {
   neap__op_interrupt(task->op, UV_ENOMEM);
 }
 
+/* Something around task's wait was cancelled. */
+static void on_cancel(struct neap_task *task) {
+  neap__op_interrupt(task->op, NEAP_CANCELLED);
+}
+
 void neap__driver_init(struct neap_rt *rt) {
   rt->sched.drive = drive;
   rt->sched.on_no_memory = on_no_memory;
+  rt->cancels.interrupt = on_cancel;
   rt->driver.began_ns = uv_hrtime();
   neap__list_init(&rt->driver.idle);
 }

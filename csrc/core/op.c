@@ -25,6 +25,12 @@ int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
   return 0;
 }
 
+void neap__op_init(struct neap_rt *rt, const char *what, struct neap_op *op) {
+  op->rt = rt;
+  op->what = what;
+  op->refs = 3; /* the third one is never given up: not ours to free */
+}
+
 void neap__op_unref(struct neap_op *op) {
   assert(op->refs > 0);
   if (--op->refs > 0)

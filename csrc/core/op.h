@@ -67,6 +67,10 @@ static inline struct neap_op *neap__op_of(void *data) {
 int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
                  struct neap_op **out);
 
+/* The same of a cleared op without request data that is part of something of
+   the caller's, who frees that when the wait is over. */
+void neap__op_init(struct neap_rt *rt, const char *what, struct neap_op *op);
+
 /* Drops both shares of an op whose request was never handed out. NULL is
    harmless. */
 void neap__op_free(struct neap_op *op);

@@ -5,6 +5,7 @@
 #ifndef NEAP_CORE_RT_H
 #define NEAP_CORE_RT_H
 
+#include "core/cancel.h"
 #include "core/driver.h"
 #include "core/mem.h"
 #include "core/op.h"
@@ -25,6 +26,7 @@ struct neap_rt {
   struct neap_stacks stacks;
   struct neap_sched sched;
   struct neap_timers timers;
+  struct neap_cancels cancels;
   struct neap_posts posts;
   struct neap_sigint sigint;
   struct neap_overflow overflow;

@@ -70,11 +70,11 @@ static void first_entry(void *arg) {
   struct neap_task *task = arg;
   neap__sanitize_arrive(&task->frames.slot->sanitize, task->rt->sched.left,
                         true);
-  task->result = task->entry(task->rt, task->arg);
+  task->result = task->fn(task->rt, task->arg);
   leave(task);
 }
 
-int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
+int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
                       bool is_private, size_t extra, struct neap_task **out) {
   struct neap_sched *sched = &rt->sched;
   struct neap_task *task = neap__task_new(&rt->mem, extra);
@@ -86,7 +86,7 @@ int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
     return err;
   }
   task->rt = rt;
-  task->entry = entry;
+  task->fn = fn;
   task->arg = arg;
   task->interrupt = rt->closing ? NEAP_CLOSING : 0;
   task->id = ++sched->next_id;

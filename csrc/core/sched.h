@@ -66,12 +66,12 @@ int neap__sched_init(struct neap_rt *rt);
 void neap__sched_deinit(struct neap_rt *rt);
 
 /*
- * A new task that runs entry(rt, arg) in a turn to come, with extra cleared
+ * A new task that runs fn(rt, arg) in a turn to come, with extra cleared
  * bytes of the caller's behind it (neap__task_data). Does not wait.
  * Returns 0, or UV_ENOMEM with nothing made. *out is borrowed: it is valid
  * until the task has ended, or for as long as a share of it is held.
  */
-int neap__sched_spawn(struct neap_rt *rt, neap_task_fn entry, void *arg,
+int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
                       bool is_private, size_t extra, struct neap_task **out);
 
 /* Runs tasks: the rest of a turn that was interrupted, or a new turn. On the

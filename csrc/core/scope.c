@@ -1,4 +1,4 @@
-/* scope.c: joins. */
+/* scope.c: scopes and joins; what they are is told in scope.h. */
 #include "core/scope.h"
 
 #include "core/rt.h"
@@ -11,12 +11,89 @@ struct join {
 
 static const char join_text[] = "join";
 
+static void leave(struct neap_rt *rt, struct neap_scope *scope) {
+  neap__cancel_leave(rt, &scope->entry);
+  neap__task_unref(&rt->mem, scope->owner);
+  scope->owner = NULL;
+}
+
+static void end_orphan(struct neap_scope *scope) {
+  leave(scope->owner->rt, scope);
+  scope->on_orphan_end(scope);
+}
+
+/* A task that was in scope has ended. */
+static void child_ended(struct neap_scope *scope) {
+  if (--scope->nchildren > 0)
+    return;
+  if (scope->orphaned)
+    end_orphan(scope);
+  else if (scope->end.task != NULL)
+    neap__op_wake(&scope->end, 0);
+}
+
 static void on_end(struct neap_task *task) {
+  struct neap_entry *scope = neap__cancel_end(task);
   neap__waitq_wake_all(&task->joiners, 0);
+  if (scope != NULL)
+    child_ended(neap__scope_of(scope));
 }
 
 void neap__scope_init(struct neap_rt *rt) {
   rt->sched.on_end = on_end;
+}
+
+int neap__scope_spawn(struct neap_rt *rt, struct neap_scope *scope,
+                      neap_task_fn fn, void *arg, bool is_private, size_t extra,
+                      struct neap_task **out) {
+  struct neap_entry *root = NULL;
+  if (scope != NULL) {
+    root = neap__mem_zalloc(&rt->mem, sizeof *root);
+    if (root == NULL)
+      return UV_ENOMEM;
+  }
+  int err = neap__sched_spawn(rt, fn, arg, is_private, extra, out);
+  if (err < 0) {
+    neap__mem_free(&rt->mem, root, sizeof *root);
+    return err;
+  }
+  if (scope != NULL) {
+    scope->nchildren++;
+    neap__cancel_begin(*out, root, &scope->entry);
+  }
+  return 0;
+}
+
+void neap__scope_open(struct neap_rt *rt, struct neap_scope *scope,
+                      struct neap_entry *outer) {
+  scope->owner = rt->sched.current;
+  neap__task_ref(scope->owner);
+  neap__cancel_open(rt, &scope->entry, NEAP_ENTRY_SCOPE, outer);
+}
+
+/* The end of a scope is waited for, come what may. */
+static enum neap_op_fate stays(struct neap_op *op) {
+  (void)op;
+  return NEAP_OP_STAYS;
+}
+
+void neap__scope_close(struct neap_rt *rt, struct neap_scope *scope) {
+  if (scope->nchildren > 0) {
+    struct neap_op *op = &scope->end;
+    neap__op_init(rt, "scope", op);
+    op->cancel = stays;
+    op->internal = true;
+    neap__op_park(op);
+  }
+  leave(rt, scope);
+}
+
+void neap__scope_orphan(struct neap_scope *scope) {
+  scope->orphaned = true;
+  if (scope->entry.task != NULL)
+    neap__cancel_stand(scope->entry.task, scope->entry.outer);
+  if (scope->nchildren == 0)
+    end_orphan(scope);
 }
 
 /* Whether task waits, through a chain of unlimited joins, for `whom`. A join
@@ -32,6 +109,17 @@ static bool waits_for(const struct neap_task *task,
   return true;
 }
 
+/* Whether task is in a scope, at whatever depth, whose end whom waits for. */
+static bool is_below(const struct neap_task *task,
+                     const struct neap_task *whom) {
+  struct neap_entry *entry = neap__cancel_root_of(task);
+  for (; entry != NULL && entry->outer != NULL; entry = entry->outer)
+    if (entry->kind == NEAP_ENTRY_ROOT &&
+        neap__scope_of(entry->outer)->owner == whom)
+      return true;
+  return false;
+}
+
 int neap__scope_join(struct neap_task *task, uint64_t due_ns) {
   struct neap_rt *rt = task->rt;
   struct neap_op *op;
@@ -41,7 +129,8 @@ int neap__scope_join(struct neap_task *task, uint64_t due_ns) {
   if (task->state == NEAP_TASK_ENDED)
     return 0;
   if (task == rt->sched.current ||
-      (due_ns == NEAP_FOREVER && waits_for(task, rt->sched.current)))
+      (due_ns == NEAP_FOREVER && (waits_for(task, rt->sched.current) ||
+                                  is_below(rt->sched.current, task))))
     return UV_ELOOP;
   err = neap__op_new_until(rt, join_text, sizeof(struct join), due_ns, &op);
   if (err < 0)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct neap_op;
+struct neap_entry;
 
 enum neap_task_state {
   NEAP_TASK_READY,
@@ -24,7 +25,7 @@ enum neap_task_state {
   NEAP_TASK_ENDED
 };
 
-#define NEAP_MAX_SWALLOWED 4095
+#define NEAP_MAX_SWALLOWED 2047
 
 struct neap_task {
   /* Written at every switch. */
@@ -34,21 +35,24 @@ struct neap_task {
   uint16_t state : 3;   /* enum neap_task_state */
   uint16_t is_main : 1; /* on the driver's stack: no frames of its own */
 
-  /* Cancellation: how often it went on all the same (at most
-     NEAP_MAX_SWALLOWED); what its waits return at once, or 0. */
-  uint16_t swallowed : 12;
+  /* Cancellation (cancel.h): of the task itself, by name; how often it went on
+     all the same (at most NEAP_MAX_SWALLOWED); what its waits return at once,
+     or 0; the entry it stands in, NULL: none. */
+  uint16_t cancelled : 1;
+  uint16_t swallowed : 11;
   int16_t interrupt;
+  struct neap_entry *entry;
 
   uint32_t switches; /* times it was resumed */
   uint32_t refs;     /* the runtime's until it has ended, handles' */
-  int result;        /* what entry returned */
+  int result;        /* what fn returned */
   uint32_t size;     /* of the whole block: the task and the extra bytes */
   uint64_t since_ns; /* when its state last changed, to the turn */
   struct neap_exceptions exceptions;
 
   /* Set once. */
   struct neap_rt *rt;
-  neap_task_fn entry;
+  neap_task_fn fn;
   void *arg;
   uint64_t id;
   uint64_t born_ns;
@@ -57,7 +61,7 @@ struct neap_task {
   struct neap_list joiners; /* ops that wait for its end */
 };
 
-static_assert(sizeof(struct neap_task) <= 160, "a million of these");
+static_assert(sizeof(struct neap_task) <= 168, "a million of these");
 
 /* A task that is not yet known to any queue, or NULL, with extra cleared bytes
    behind it. refs is 1. */

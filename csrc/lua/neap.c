@@ -201,6 +201,16 @@ static int neap_info_(lua_State *L) {
   return 1;
 }
 
+/* All tasks but the running one are to clean up. */
+static void cancel_others(neap_rt *rt) {
+  struct neap_list *head = &rt->sched.tasks, *node;
+  for (node = head->next; node != head; node = node->next) {
+    struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
+    if (task != rt->sched.current && !task->is_main)
+      neap__cancel_task(task);
+  }
+}
+
 /* neap.exit([code [, grace]]). Ends the process; see open.c. */
 static int neap_exit(lua_State *L) {
   struct neapL *N = neapL_self(L);
@@ -209,6 +219,8 @@ static int neap_exit(lua_State *L) {
   uint64_t grace = neapL_optseconds(L, 2, 0);
   neap_rt *rt = neapL_waitrt(L);
   N->exit_code = code;
+  if (grace > 0)
+    cancel_others(rt);
   int err = neap__driver_exit(rt, grace);
   if (err == UV_ENOMEM)
     neapL_nomem(L);

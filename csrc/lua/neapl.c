@@ -1,6 +1,8 @@
 /* neapl.c: the binding's helpers; what they promise is in neapl.h. */
 #include "lua/neapl.h"
 
+#include "lua/cancelled.h"
+#include "lua/entry.h"
 #include "lua/task.h"
 
 #include <math.h>
@@ -57,6 +59,8 @@ neap_rt *neapL_waitrt(lua_State *L) {
     luaL_error(L, "cannot wait: main state called from task %I",
                (LUAI_UACINT)current->id);
   }
+  if (N->coblocks > 0)
+    neapL_entry_stand(L, N);
   return rt;
 }
 
@@ -87,21 +91,41 @@ const char *neapL_strerror(int err) {
   return text != NULL ? text : uv_strerror(err);
 }
 
+/* Pushes what a task's waits raise while its interrupt is err. */
+static void push_interrupt(lua_State *L, struct neapL *N, int err) {
+  if (err == NEAP_CANCELLED)
+    neapL_cancelled_push(L, N);
+  else
+    lua_pushstring(L, neapL_strerror(err));
+}
+
 /* After NEAP_STUBBORN swallowed ends: raises at every instruction, so that no
-   pcall in a loop can go on. Off again before the close handlers run. */
+   pcall in a loop can go on. Off again when what ends is left. */
 static void on_stubborn(lua_State *L, lua_Debug *ar) {
+  struct neapL *N = neapL_of(L);
+  const struct neap_task *task = N->rt->sched.current;
   (void)ar;
-  lua_pushstring(L, neapL_strerror(NEAP_CLOSING));
+  if (task == NULL || task->interrupt == 0) {
+    neapL_unstubborn(L);
+    return;
+  }
+  push_interrupt(L, N, task->interrupt);
   lua_error(L);
 }
 
-static void raise_closing(lua_State *L, struct neapL *N) {
+void neapL_unstubborn(lua_State *L) {
+  if (lua_gethook(L) == on_stubborn)
+    lua_sethook(L, NULL, 0, 0);
+}
+
+/* The running task's waits raise err: cancelled, or the runtime's end. */
+static void raise_interrupt_of_task(lua_State *L, struct neapL *N, int err) {
   struct neap_task *task = N->rt->sched.current;
   if (task != NULL && task->swallowed >= NEAP_STUBBORN) {
     lua_sethook(L, on_stubborn, LUA_MASKCOUNT, 1);
     neapL_task_sethook(task, on_stubborn);
   }
-  lua_pushstring(L, neapL_strerror(NEAP_CLOSING));
+  push_interrupt(L, N, err);
   lua_error(L);
 }
 
@@ -109,12 +133,12 @@ void neapL_raise_outside(lua_State *L, int err) {
   struct neapL *N = neapL_self(L);
   switch (err) {
   case NEAP_CLOSING:
-    raise_closing(L, N);
+  case NEAP_CANCELLED:
+    raise_interrupt_of_task(L, N, err);
     break;
   case NEAP_INTERRUPTED:
     raise_interrupt(L, N);
     break;
-  case NEAP_CANCELLED:
   case NEAP_EDEADLK:
     luaL_error(L, "%s", neapL_strerror(err));
     break;
@@ -275,6 +299,20 @@ const char *neapL_optfieldstring(lua_State *L, int arg, const char *name,
   if (lua_type(L, -1) != LUA_TSTRING)
     fieldtype(L, arg, name, "string");
   return lua_tostring(L, -1);
+}
+
+bool neapL_iscallable(lua_State *L, int arg) {
+  if (lua_isfunction(L, arg))
+    return true;
+  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
+    return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+void neapL_checkcallable(lua_State *L, int arg) {
+  if (!neapL_iscallable(L, arg))
+    luaL_typeerror(L, arg, "function");
 }
 
 /* -- types */

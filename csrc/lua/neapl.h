@@ -26,6 +26,12 @@ struct neapL {
   int sentinel_ref;
   const void *sentinel; /* the newest one; see open.c */
   int module_ref;
+  int coentries_ref; /* coroutine -> its innermost entry, weak keys; entry.c */
+  int reasons_ref;   /* task or entry -> the reason of its cancellation */
+  int traces_ref;    /* place -> {error, traceback}; traceback.c */
+  int contexts_ref;  /* place -> context */
+  int starts_ref;    /* place -> who waits for neap.ready */
+  int cancelled_meta_ref;
 
   /* By place - 1, the live Lua task there or NULL: a handle that the weak table
      has let go of looks here whether its task is still alive. */
@@ -34,6 +40,10 @@ struct neapL {
      one back can't fail. In the same block, behind tasks. */
   uint32_t *places;
   uint32_t nplaces, nthreads, capacity;
+
+  struct neap_entry *main_entry; /* where the main thread stands; entry.c */
+  uint32_t coblocks;             /* entries that coroutines have opened */
+  bool traced, has_contexts;     /* there ever was one of these */
 
   bool reporting;   /* failures: nobody waits, whatever a __tostring does */
   uint32_t nfailed; /* in the table of failed_ref */
@@ -70,6 +80,17 @@ void neapL_gc_enter(lua_State *L, bool has_waiters);
  * (cancellation, the runtime's end, Ctrl-C, deadlock).
  */
 int neapL_fail(lua_State *L, int err, const char *what);
+
+/* The state's neapL, in a function that has it in no upvalue. Does not raise.
+ */
+struct neapL *neapL_of(lua_State *L);
+
+/* Whether the value at arg can be called; raises if not. */
+bool neapL_iscallable(lua_State *L, int arg);
+void neapL_checkcallable(lua_State *L, int arg);
+
+/* Takes the hook that ends stubborn tasks off L. */
+void neapL_unstubborn(lua_State *L);
 
 /* Raises for one of NEAP_*, which end a wait from outside. */
 void neapL_raise_outside(lua_State *L, int err);

@@ -6,7 +6,11 @@
 #include "include/neap_lua.h"
 
 #include "lua/await.h"
+#include "lua/cancelled.h"
+#include "lua/context.h"
 #include "lua/neapl.h"
+#include "lua/scope.h"
+#include "lua/start.h"
 #include "lua/task.h"
 
 #include <stdio.h>
@@ -146,6 +150,11 @@ static void open_refs(lua_State *L, struct neapL *N) {
   N->handles_ref = new_table_ref(L, "v");
   N->threads_ref = new_table_ref(L, NULL);
   N->failed_ref = new_table_ref(L, NULL);
+  N->coentries_ref = new_table_ref(L, "k");
+  N->reasons_ref = new_table_ref(L, NULL);
+  N->traces_ref = new_table_ref(L, NULL);
+  N->contexts_ref = new_table_ref(L, NULL);
+  N->starts_ref = new_table_ref(L, NULL);
 }
 
 /* Makes the neapL and its runtime, or finds them. */
@@ -182,29 +191,52 @@ static struct neapL *open_box(lua_State *L) {
   return N;
 }
 
+struct neapL *neapL_of(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &box_key);
+  struct neapL *N = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return N;
+}
+
 struct neapL *neapL_require(lua_State *L) {
   return open_box(L);
 }
 
-/* The module's __index: its parts are modules of their own, loaded at first
-   use. */
+/* What the module loads at first use: parts that are modules of their own, and
+   functions that a Lua part has. */
+static const struct part {
+  const char *key, *module;
+  bool is_function; /* a field of the module, not the module */
+} parts[] = {
+    {"fs", "neap.fs", false},       {"net", "neap.net", false},
+    {"all", "neap.combine", true},  {"all_settled", "neap.combine", true},
+    {"any", "neap.combine", true},  {"map", "neap.combine", true},
+    {"race", "neap.combine", true},
+};
+
+static const struct part *find_part(const char *key) {
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+    if (strcmp(parts[i].key, key) == 0)
+      return &parts[i];
+  return NULL;
+}
+
+/* The module's __index. */
 static int load_part(lua_State *L) {
-  static const char *const parts[] = {"fs", "net", NULL};
   if (lua_type(L, 2) != LUA_TSTRING)
     return 0;
-  const char *key = lua_tostring(L, 2);
-  for (int i = 0; parts[i] != NULL; i++) {
-    if (strcmp(parts[i], key) != 0)
-      continue;
-    lua_getglobal(L, "require");
-    lua_pushfstring(L, "neap.%s", key);
-    lua_call(L, 1, 1);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, 1);
-    return 1;
-  }
-  return 0;
+  const struct part *part = find_part(lua_tostring(L, 2));
+  if (part == NULL)
+    return 0;
+  lua_getglobal(L, "require");
+  lua_pushstring(L, part->module);
+  lua_call(L, 1, 1);
+  if (part->is_function)
+    lua_getfield(L, -1, part->key);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, 1);
+  return 1;
 }
 
 int luaopen_neap(lua_State *L) {
@@ -216,6 +248,10 @@ int luaopen_neap(lua_State *L) {
   lua_newtable(L);
   neapL_neap_open(L, N);
   neapL_await_open(L, N);
+  neapL_cancelled_open(L, N);
+  neapL_scope_open(L, N);
+  neapL_start_open(L, N);
+  neapL_context_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");

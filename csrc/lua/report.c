@@ -5,6 +5,7 @@
  */
 #include "lua/report.h"
 
+#include "lua/scope.h"
 #include "lua/task_handle.h"
 
 #include <stdio.h>
@@ -25,8 +26,14 @@ static int note_failure(lua_State *L) {
   lua_rawseti(L, -2, 1);
   lua_rawgeti(L, LUA_REGISTRYINDEX, lt->traceback_ref);
   lua_rawseti(L, -2, 2);
-  lua_setiuservalue(L, -2, NEAPL_HANDLE_VALUE);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, -3, NEAPL_HANDLE_VALUE);
+  struct neapL_scope *scope = h->quiet ? NULL : neapL_scope_around(task);
+  h->heard = scope != NULL && neapL_scope_fail(L, scope, task);
   h->outcome = NEAPL_FAILED;
+  if (h->heard)
+    return 0;
+  lua_settop(L, 3);
   if (h->quiet || !neap__list_empty(&task->joiners))
     return 0;
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->failed_ref);
@@ -48,6 +55,9 @@ static void report_plainly(struct neap_task *task, const char *text) {
    its joiners' alone. h: its handle or NULL. */
 static void report_unfiled(struct neap_task *task, struct neapL_handle *h) {
   struct neapL_task *lt = neapL_task_data(task);
+  struct neapL_scope *scope = lt->quiet ? NULL : neapL_scope_around(task);
+  if (scope != NULL)
+    neapL_scope_fail_bare(scope, task);
   if (lt->quiet || !neap__list_empty(&task->joiners))
     return;
   report_plainly(task, "not enough memory to keep its error");
@@ -119,13 +129,50 @@ static void write_report(lua_State *L, const struct neapL_handle *h) {
 static void spawn_on_error(lua_State *L, struct neapL *N,
                            const struct neapL_handle *h) {
   static const struct neapL_spawn how = {
-      .name = "on_error", .quiet = false, .reports = true};
+      .name = "on_error", .reports = true, .detached = true};
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->on_error_ref);
   lua_pushvalue(L, -2);
   neapL_handle_pushkept(L, -3, h, 1);
   neapL_handle_pushkept(L, -4, h, 2);
   neapL_task_spawn(L, N, &how, 3);
   lua_pop(L, 1);
+}
+
+/* For lua_pcall on N->work: (error, neapL, id of the first). */
+static int also(lua_State *L) {
+  struct neapL *N = lua_touserdata(L, 2);
+  static const struct neapL_spawn how = {
+      .name = "on_error", .reports = true, .detached = true};
+  if (N->on_error_ref != LUA_NOREF && !N->rt->closing) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, N->on_error_ref);
+    neapL_task_push(L, N, N->rt->sched.current);
+    lua_pushvalue(L, 1);
+    neapL_task_spawn(L, N, &how, 2);
+    return 0;
+  }
+  lua_pushvalue(L, 1);
+  push_error_text(L);
+  fprintf(stderr,
+          "neap: after task %llu of its scope, task %llu failed too: %s\n",
+          (unsigned long long)lua_tointeger(L, 3),
+          (unsigned long long)N->rt->sched.current->id, lua_tostring(L, -1));
+  fflush(stderr);
+  return 0;
+}
+
+void neapL_report_also(lua_State *L, struct neapL *N, uint64_t first) {
+  lua_State *work = N->work;
+  lua_pushcfunction(work, also);
+  lua_pushvalue(L, -1);
+  lua_xmove(L, work, 1);
+  lua_pushlightuserdata(work, N);
+  lua_pushinteger(work, (lua_Integer)first);
+  N->reporting = true; /* a __tostring must not wait */
+  if (lua_pcall(work, 3, 0, 0) != LUA_OK) {
+    fputs("neap: a task failed, and so did its report\n", stderr);
+    lua_pop(work, 1);
+  }
+  N->reporting = false;
 }
 
 /* Remembers the first failure's text, for neap.run. The handle is on top. */

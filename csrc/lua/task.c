@@ -9,8 +9,13 @@
  */
 #include "lua/task.h"
 
+#include "lua/cancelled.h"
+#include "lua/context.h"
 #include "lua/report.h"
+#include "lua/scope.h"
+#include "lua/start.h"
 #include "lua/task_handle.h"
+#include "lua/traceback.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,8 +67,9 @@ static bool is_closing_text(lua_State *L) {
 /* For lua_pcall on N->work: (task). Keeps the traceback of a thread that
    has ended with an error and is not unwound yet. */
 static int keep_traceback(lua_State *L) {
-  const struct neap_task *task = lua_touserdata(L, 1);
-  luaL_traceback(L, neapL_task_co(task), NULL, 0);
+  struct neap_task *task = lua_touserdata(L, 1);
+  if (!neapL_traceback_known(L, task))
+    luaL_traceback(L, neapL_task_co(task), NULL, 0);
   neapL_task_data(task)->traceback_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
@@ -74,6 +80,22 @@ static void take_traceback(struct neap_task *task, lua_State *work) {
   lua_pushlightuserdata(work, task);
   if (lua_pcall(work, 1, 0, 0) != LUA_OK)
     lua_pop(work, 1); /* no memory for one: the error itself is worth more */
+}
+
+/* Sets what a table has at place to nil: that allocates nothing. */
+static void let_go_of(lua_State *L, int table_ref, uint32_t place) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, table_ref);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, place);
+  lua_pop(L, 1);
+}
+
+/* What somebody said when he cancelled the task. */
+static void clear_reasons(struct neapL *N, const struct neap_task *task) {
+  const struct neap_entry *root = neap__cancel_root_of(task);
+  neapL_reason_clear(N->work, N, task);
+  if (root != NULL)
+    neapL_reason_clear(N->work, N, root);
 }
 
 /* Gives back what the task held, after its outcome was moved to h, its handle
@@ -87,10 +109,15 @@ static void let_go(struct neap_task *task, struct neapL_handle *h) {
     if (h->outcome == NEAPL_ALIVE)
       h->outcome = NEAPL_CANCELLED;
   }
-  lua_rawgeti(N->work, LUA_REGISTRYINDEX, N->threads_ref);
-  lua_pushnil(N->work);
-  lua_rawseti(N->work, -2, lt->place);
-  lua_pop(N->work, 1);
+  let_go_of(N->work, N->threads_ref, lt->place);
+  if (lt->has_context)
+    let_go_of(N->work, N->contexts_ref, lt->place);
+  if (lt->starting)
+    neapL_start_ended(N, lt->place);
+  if (N->traced)
+    neapL_traceback_forget(N, lt->place);
+  if (task->cancelled)
+    clear_reasons(N, task);
   N->tasks[lt->place - 1] = NULL;
   N->places[N->nplaces++] = lt->place;
 }
@@ -161,18 +188,36 @@ NOT_IN_FRAME static int run_on(neap_rt *rt, int *nresults) {
   return status;
 }
 
+/* The task's own cancellation is what came out of it, on co's top: its handle
+   gets the reason. */
+static void end_cancelled(struct neap_task *task) {
+  struct neapL *N = neapL_task_binding(task);
+  lua_State *co = neapL_task_co(task), *work = N->work;
+  struct neapL_handle *h = neapL_handle_find(work, N, neapL_handle_place(task));
+  if (h != NULL) {
+    neapL_cancelled_reason(co);
+    lua_xmove(co, work, 1);
+    lua_setiuservalue(work, -2, NEAPL_HANDLE_VALUE);
+    h->outcome = NEAPL_CANCELLED;
+  }
+  lua_pop(work, 1);
+}
+
 /* The thread has ended with an error. Unwinds it, on its own C stack, so its
    close handlers may wait; nothing stays on `work` meanwhile. */
 NOT_IN_FRAME static void end_badly(struct neap_task *task) {
   struct neapL_task *lt = neapL_task_data(task);
   lua_State *co = neapL_task_co(task);
-  lua_State *work = neapL_task_binding(task)->work;
+  struct neapL *N = neapL_task_binding(task);
+  lua_State *work = N->work;
   take_traceback(task, work);
   if (lt->hooked)
     lua_sethook(co, NULL, 0, 0);
   int status = neapL_unwind(co);
   /* LUA_OK: it was closed in a yield, by the runtime's end. */
-  if (status != LUA_OK && !(task->rt->closing && is_closing_text(co)))
+  if (status != LUA_OK && neapL_cancelled_ends(co, N, task))
+    end_cancelled(task);
+  else if (status != LUA_OK && !(task->rt->closing && is_closing_text(co)))
     neapL_report_note(task, co, work);
   luaL_unref(work, LUA_REGISTRYINDEX, lt->traceback_ref);
   release(task);
@@ -209,6 +254,16 @@ NOT_IN_FRAME static int end(struct neap_task *task, int status, int nresults) {
 
 /* The task was cancelled before its first run: it never runs. */
 NOT_IN_FRAME static int end_unrun(struct neap_task *task) {
+  if (task->cancelled) {
+    struct neapL *N = neapL_task_binding(task);
+    struct neapL_handle *h =
+        neapL_handle_find(N->work, N, neapL_handle_place(task));
+    if (h != NULL) {
+      neapL_reason_push(N->work, N, task);
+      lua_setiuservalue(N->work, -2, NEAPL_HANDLE_VALUE);
+    }
+    lua_pop(N->work, 1);
+  }
   release(task);
   return task->interrupt;
 }
@@ -288,13 +343,27 @@ static void hold_thread(lua_State *L, struct neapL *N, int index) {
   lua_pop(L, 1);
 }
 
+/* Where a task is spawned to; NULL: to no scope. May raise. */
+static struct neap_scope *find_scope(lua_State *L, struct neapL *N,
+                                     const struct neapL_spawn *how) {
+  if (how->detached)
+    return NULL;
+  if (how->box == NULL)
+    return neapL_scope_here(L, N);
+  struct neap_scope *scope = neapL_scope_in(how->box);
+  if (scope == NULL)
+    luaL_error(L, "cannot spawn: the scope has ended");
+  return scope;
+}
+
 void neapL_task_spawn(lua_State *L, struct neapL *N,
                       const struct neapL_spawn *how, int n) {
   neap_rt *rt = N->rt;
   struct neap_task *task;
-  luaL_checkstack(L, 6, NULL);
+  luaL_checkstack(L, 8, NULL);
   lua_State *co = new_thread(L, n);
   int thread = lua_gettop(L);
+  bool has_context = neapL_context_push(L, N);
   struct neapL_handle *h = neapL_handle_new(L, N, how->name);
   h->quiet = how->quiet;
   h->reports = how->reports;
@@ -310,14 +379,20 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   size_t namelen = how->name != NULL ? strlen(how->name) + 1 : 0;
   if (namelen > UINT8_MAX)
     namelen = UINT8_MAX; /* cut */
-  if (neap__sched_spawn(rt, task_entry, co, how->is_private,
-                        sizeof(struct neapL_task) + namelen, &task) < 0)
+  if (has_context)
+    neapL_context_file(L, N, thread + 1, place);
+  if (neap__scope_spawn(rt, find_scope(L, N, how), task_entry, co,
+                        how->is_private, sizeof(struct neapL_task) + namelen,
+                        &task) < 0)
     neapL_nomem(L);
   struct neapL_task *lt = neapL_task_data(task);
   lt->place = place;
   lt->nargs = n;
   lt->quiet = how->quiet;
   lt->reports = how->reports;
+  lt->starting = how->starting;
+  lt->has_context = has_context;
+  lt->entry = task->entry;
   lt->namelen = (uint8_t)namelen;
   if (namelen > 0)
     memcpy(lt->name, how->name, namelen - 1);
@@ -326,50 +401,47 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   h->task = task;
   h->place = lt->place;
   lua_replace(L, thread);
+  lua_settop(L, thread);
 }
 
-/* Whether the value at arg can be called. */
-static bool is_callable(lua_State *L, int arg) {
-  if (lua_isfunction(L, arg))
-    return true;
-  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL)
-    return false;
-  lua_pop(L, 1);
-  return true;
-}
-
-/* Reads the table at 1, and puts the name in its place: that holds it. */
-static void check_spawn_options(lua_State *L, struct neapL_spawn *how) {
+/* Reads the table at index, and puts the name in its place: that holds it. */
+static void check_spawn_options(lua_State *L, int index,
+                                struct neapL_spawn *how) {
   static const char *const kinds[] = {"shared", "private", NULL};
-  how->quiet = neapL_optfieldbool(L, 1, "quiet", false);
-  neapL_optfieldbool(L, 1, "detached", false); /* every task is, for now */
-  const char *kind = neapL_optfieldstring(L, 1, "stack", "shared");
+  how->quiet = neapL_optfieldbool(L, index, "quiet", false);
+  how->detached = neapL_optfieldbool(L, index, "detached", false);
+  if (how->detached && how->box != NULL)
+    neapL_fielderror(L, index, "detached",
+                     "a task of a scope is not detached from it");
+  const char *kind = neapL_optfieldstring(L, index, "stack", "shared");
   if (strcmp(kind, kinds[0]) != 0 && strcmp(kind, kinds[1]) != 0)
-    neapL_fielderror(L, 1, "stack",
+    neapL_fielderror(L, index, "stack",
                      lua_pushfstring(L,
                                      "'%s' is neither 'shared' nor "
                                      "'private'",
                                      kind));
   how->is_private = strcmp(kind, kinds[1]) == 0;
-  how->name = neapL_optfieldstring(L, 1, "name", NULL);
-  lua_replace(L, 1);
+  how->name = neapL_optfieldstring(L, index, "name", NULL);
+  lua_replace(L, index);
   lua_pop(L, 1); /* kind */
+}
+
+int neapL_spawn_at(lua_State *L, struct neapL *N, struct neapL_spawn *how,
+                   int at) {
+  neapL_rt(L);
+  if (lua_istable(L, at) && !neapL_iscallable(L, at)) {
+    check_spawn_options(L, at, how);
+    at++;
+  }
+  neapL_checkcallable(L, at);
+  neapL_task_spawn(L, N, how, lua_gettop(L) - at);
+  return 1;
 }
 
 /* neap.spawn([opts,] fn, ...) -> task. Does not wait. */
 int neapL_spawn_function(lua_State *L) {
-  struct neapL *N = neapL_self(L);
   struct neapL_spawn how = {0};
-  int fn = 1;
-  neapL_rt(L);
-  if (lua_istable(L, 1) && !is_callable(L, 1)) {
-    check_spawn_options(L, &how);
-    fn = 2;
-  }
-  if (!is_callable(L, fn))
-    return luaL_typeerror(L, fn, "function");
-  neapL_task_spawn(L, N, &how, lua_gettop(L) - fn);
-  return 1;
+  return neapL_spawn_at(L, neapL_self(L), &how, 1);
 }
 
 /* neap.current() -> task. Does not wait. */

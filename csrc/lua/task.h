@@ -6,6 +6,8 @@
 
 #include "lua/neapl.h"
 
+struct neapL_scope_box;
+
 /* Makes the task type and the main task's handle. May raise. */
 void neapL_task_open(lua_State *L, struct neapL *N);
 
@@ -22,6 +24,9 @@ struct neapL_spawn {
   bool quiet;      /* a failure is its joiners' alone */
   bool is_private; /* wants a stack of its own */
   bool reports;    /* runs on_error: its failure goes to stderr */
+  bool detached;   /* belongs to the runtime, not to the scope of L */
+  bool starting;   /* somebody waits for its neap.ready; start.c */
+  const struct neapL_scope_box *box; /* goes there; NULL: where L is */
 };
 void neapL_task_spawn(lua_State *L, struct neapL *N,
                       const struct neapL_spawn *how, int n);
@@ -51,6 +56,11 @@ void neapL_task_report(struct neapL *N);
 /* Failures that were reported and not taken back by a join: pushes "2 tasks
    failed; first: ..." and returns true; false with on_error set. */
 bool neapL_task_unheard(lua_State *L, struct neapL *N);
+
+/* What spawn functions do: options, a function and its arguments from at on;
+   the task is pushed. how is set up with the caller's wishes. May raise. */
+int neapL_spawn_at(lua_State *L, struct neapL *N, struct neapL_spawn *how,
+                   int at);
 
 /* neap.spawn and neap.current */
 int neapL_spawn_function(lua_State *L);

@@ -12,14 +12,17 @@
    core knows is not kept twice: the Lua thread is task->arg, the struct neapL
    rt->binding. */
 struct neapL_task {
+  struct neap_entry *entry; /* where its own Lua thread stands; entry.c */
   uint32_t place; /* of the Lua thread in the table of live ones */
   union {
     int nargs;         /* before the first run */
     int traceback_ref; /* of a failed one, while it is unwound */
   };
-  bool quiet;
-  bool reports;
-  bool hooked;     /* a count hook raises in it: to be taken off */
+  bool quiet : 1;
+  bool reports : 1;
+  bool hooked : 1;      /* a count hook raises in it: to be taken off */
+  bool starting : 1;    /* somebody waits for its neap.ready; start.c */
+  bool has_context : 1; /* the table of contexts has one for it */
   uint8_t namelen; /* of name, its zero included; 0: none */
   char name[];
 };

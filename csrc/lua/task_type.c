@@ -5,8 +5,10 @@
 #include "lua/task_handle.h"
 
 #include "core/scope.h"
+#include "lua/cancelled.h"
 #include "lua/report.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TYPE "neap.task"
@@ -47,15 +49,16 @@ static struct neapL_handle *check_handle(lua_State *L, int arg) {
   return luaL_checkudata(L, arg, TYPE);
 }
 
-/* An error that says a task was cancelled: a table {code=, message=} whose text
-   explains it. */
+/* An error that says the task at 1 was cancelled. */
 static void push_cancelled(lua_State *L, const struct neapL_handle *h) {
-  lua_createtable(L, 0, 3);
-  lua_pushliteral(L, "ECANCELED");
-  lua_setfield(L, -2, "code");
-  lua_pushfstring(L, "task %I was cancelled", (LUAI_UACINT)h->id);
-  lua_setfield(L, -2, "message");
-  luaL_setmetatable(L, "neap.error");
+  char text[48];
+  snprintf(text, sizeof text, "task %llu was cancelled",
+           (unsigned long long)h->id);
+  lua_getiuservalue(L, 1, NEAPL_HANDLE_VALUE);
+  lua_pushvalue(L, -1);
+  neapL_reason_text(L, text);
+  lua_insert(L, -2);
+  neapL_error_push(L, "ECANCELED");
 }
 
 /* Waits for the end of the task at 1. Returns the number of values pushed for
@@ -132,6 +135,26 @@ static int task_wait(lua_State *L) {
     return 1 + push_results(L, h);
   push_failure(L, h);
   return 2;
+}
+
+/* task:cancel([reason]) -> boolean. Does not wait. */
+static int task_cancel(lua_State *L) {
+  struct neapL_handle *h = check_handle(L, 1);
+  struct neapL *N = neapL_self(L);
+  lua_settop(L, 2);
+  struct neap_task *task = live(L, h);
+  bool open = task != NULL && !task->cancelled;
+  if (open && !lua_isnil(L, 2)) {
+    lua_pushvalue(L, 2);
+    neapL_reason_set(L, N, task); /* of its own waits */
+    struct neap_entry *root = neap__cancel_root_of(task);
+    if (root != NULL) {
+      lua_pushvalue(L, 2);
+      neapL_reason_set(L, N, root); /* of its children's */
+    }
+  }
+  lua_pushboolean(L, open && neap__cancel_task(task));
+  return 1;
 }
 
 static const char *status_name(lua_State *L, struct neapL_handle *h) {
@@ -222,10 +245,13 @@ static int error_tostring(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg task_methods[] = {
-    {"join", task_join},     {"wait", task_wait},
-    {"status", task_status}, {"traceback", task_traceback},
-    {"stats", task_stats},   {NULL, NULL}};
+static const luaL_Reg task_methods[] = {{"join", task_join},
+                                        {"wait", task_wait},
+                                        {"status", task_status},
+                                        {"traceback", task_traceback},
+                                        {"stats", task_stats},
+                                        {"cancel", task_cancel},
+                                        {NULL, NULL}};
 
 void neapL_handle_newtype(lua_State *L, struct neapL *N) {
   luaL_newmetatable(L, TYPE);

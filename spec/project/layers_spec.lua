@@ -17,7 +17,7 @@ local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, 
 -- takes a task's life: how its Lua thread is entered, waits and is unwound.
 local lua_takes = {
   rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
-  list = true, stack = true, driver = true, sigint = true,
+  list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
 }
 
 local rank = {}

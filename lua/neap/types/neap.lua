@@ -120,6 +120,132 @@ function neap.dump(file) end
 ---@return neap.figures
 function neap.info() end
 
+--- Runs `fn(scope, ...)` in a scope: it returns when `fn` and every task in the
+--- scope have ended. The first error, of `fn` or of a task, cancels the rest and is
+--- raised; later ones are reported. After `scope:cancel(reason)` the results of
+--- `fn` if it returned, else nil, "scope cancelled: reason", "ECANCELED". Waits.
+---
+--- Without `fn`: a scope for a block, `local s <close> = neap.scope()`; its end
+--- waits for the tasks. An error of a task is raised there, a cancellation by
+--- `s:cancel()` becomes an error with `code = "ECANCELED"`.
+---@param fn function
+---@param ... any
+---@return any ...
+---@overload fun(): neap.scope
+function neap.scope(fn, ...) end
+
+--- Calls `fn(...)` with a time limit: every wait in it, and in the tasks that it
+--- spawns, ends when the time is over. A scope as well: returns when they have all
+--- ended. nil, "timed out after 2.5 s", "ETIMEDOUT", true then. With 0 seconds `fn`
+--- starts, and its first wait ends. Waits.
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return any ...
+function neap.timeout(seconds, fn, ...) end
+
+--- A time limit for a block: `local t <close> = neap.time_limit(2)`. A scope as
+--- well. What runs out of time comes out of the block as an error with
+--- `code = "ETIMEDOUT"`. Does not wait.
+---@param seconds number
+---@return neap.scope
+function neap.time_limit(seconds) end
+
+--- How many seconds the nearest time limit leaves, none: nil. Does not wait.
+---@return number?
+function neap.time_left() end
+
+--- Calls `fn(...)`, whose waits are not cancelled by anything around. For cleanup.
+--- A time limit inside it holds. Waits.
+---@param fn function
+---@param ... any
+---@return any ...
+function neap.shield(fn, ...) end
+
+--- Whether an error is what cancels this very task, and the reason that somebody
+--- gave. Such an error is to be raised again after cleanup. Does not wait.
+---@param err any
+---@return boolean
+---@return any reason
+function neap.is_cancelled(err) end
+
+--- A table of values of this task; what it spawns starts with a copy. Does not
+--- wait.
+---@return table
+function neap.context() end
+
+--- Tells who called `scope:start` that this task is ready, with these values. Does
+--- not wait.
+---@param ... any
+function neap.ready(...) end
+
+--- Waits for all functions, each in a task; the first error cancels the others and
+--- is raised. Waits.
+---@param fns function[]
+---@return any ...  the first result of each
+function neap.all(fns) end
+
+--- Waits for all functions, whatever becomes of them. Waits.
+---@param fns function[]
+---@return {ok: boolean, value: any, err: any}[]
+function neap.all_settled(fns) end
+
+--- The results of the function that ends first, or its error; the others are
+--- cancelled. Waits.
+---@param fns function[]  at least one
+---@return any ...
+function neap.race(fns) end
+
+--- The results of the first function that succeeds; the others are cancelled. All
+--- failed: the first error is raised. Waits.
+---@param fns function[]  at least one
+---@return any ...
+function neap.any(fns) end
+
+--- Calls `fn(item, index)` for each item, at most `limit` at a time. The first
+--- error cancels the rest and is raised. Waits.
+---@param list any[]
+---@param fn fun(item: any, index: integer): any
+---@param options? {limit?: integer}  default: all at once
+---@return any[] results  in the order of the list
+function neap.map(list, fn, options) end
+
+--- A scope: tasks that end before it does.
+---@class neap.scope
+local scope = {}
+
+--- `neap.spawn` into this scope, from wherever. An error when the scope has ended;
+--- one that waits for its tasks takes what they spawn. Does not wait.
+---@param options neap.spawn_options
+---@param fn function
+---@param ... any
+---@return neap.task
+---@overload fun(self: neap.scope, fn: function, ...): neap.task
+function scope:spawn(options, fn, ...) end
+
+--- Spawns `fn(...)` and waits until it calls `neap.ready(...)`; an error when it
+--- ends before. Waits.
+---@param fn function
+---@param ... any
+---@return any ...  what it is ready with
+function scope:start(fn, ...) end
+
+--- Cancels the scope's block and its tasks. False when that has happened before or
+--- the scope has ended. Does not wait.
+---@param reason? any
+---@return boolean
+function scope:cancel(reason) end
+
+--- What the end of the block does. For the task that opened it. Waits.
+---@return true
+function scope:close() end
+
+--- What a cancelled wait raises; `neap.is_cancelled` tells it, `tostring` explains it.
+---@class neap.cancelled
+
+--- What keeps a `scope:start` together; scripts never see one.
+---@class neap.start
+
 --- A task's handle. The task goes on whether or not anybody keeps it.
 ---@class neap.task
 ---@field id integer  no other task has or had it
@@ -147,6 +273,13 @@ function task:status() end
 ---@return string?
 function task:traceback() end
 
+--- Cancels all that the task does: from now on each of its waits raises, until it
+--- has ended. Does not wait for that. False when it has ended or was cancelled
+--- before. Does not wait.
+---@param reason? any  for `neap.is_cancelled` and the error that joining it gives
+---@return boolean
+function task:cancel(reason) end
+
 ---@class neap.task_stats
 ---@field switches integer  how often it was resumed
 ---@field age? number  seconds since its spawn; this and the others of a live task alone
@@ -170,6 +303,7 @@ function timer:close() end
 ---@class neap.error
 ---@field code string  "ECANCELED", …
 ---@field message string
+---@field reason? any
 
 --- What keeps a `neap.await` together; scripts never see one.
 ---@class neap.await
