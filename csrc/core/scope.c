@@ -64,10 +64,16 @@ int neap__scope_spawn(struct neap_rt *rt, struct neap_scope *scope,
   return 0;
 }
 
-void neap__scope_open(struct neap_rt *rt, struct neap_scope *scope,
-                      struct neap_entry *outer) {
+void neap__scope_own(struct neap_rt *rt, struct neap_scope *scope) {
+  if (scope->owner != NULL)
+    neap__task_unref(&rt->mem, scope->owner);
   scope->owner = rt->sched.current;
   neap__task_ref(scope->owner);
+}
+
+void neap__scope_open(struct neap_rt *rt, struct neap_scope *scope,
+                      struct neap_entry *outer) {
+  neap__scope_own(rt, scope);
   neap__cancel_open(rt, &scope->entry, NEAP_ENTRY_SCOPE, outer);
 }
 

@@ -39,6 +39,9 @@ int neap__scope_spawn(struct neap_rt *rt, struct neap_scope *scope,
 void neap__scope_open(struct neap_rt *rt, struct neap_scope *scope,
                       struct neap_entry *outer);
 
+/* The current task is the one that will close scope. */
+void neap__scope_own(struct neap_rt *rt, struct neap_scope *scope);
+
 /* Waits until every task in scope has ended, whatever is cancelled meanwhile,
    and closes it. Waits. */
 void neap__scope_close(struct neap_rt *rt, struct neap_scope *scope);

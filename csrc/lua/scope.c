@@ -400,7 +400,9 @@ static int scope_close(lua_State *L) {
   }
   const struct neap_task *owner = scope->core.owner;
   neapL_waitrt(L);
-  if (owner != N->rt->sched.current)
+  if (owner != N->rt->sched.current && scope->core.entry.stack == L)
+    neap__scope_own(N->rt, &scope->core); /* the coroutine has moved here */
+  else if (owner != N->rt->sched.current)
     return luaL_error(L, "cannot close the scope: it is task %I's",
                       (LUAI_UACINT)owner->id);
   if (scope->is_call)
