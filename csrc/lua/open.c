@@ -10,6 +10,7 @@
 #include "lua/context.h"
 #include "lua/neapl.h"
 #include "lua/scope.h"
+#include "lua/shield.h"
 #include "lua/start.h"
 #include "lua/task.h"
 
@@ -250,6 +251,7 @@ int luaopen_neap(lua_State *L) {
   neapL_await_open(L, N);
   neapL_cancelled_open(L, N);
   neapL_scope_open(L, N);
+  neapL_shield_open(L, N);
   neapL_start_open(L, N);
   neapL_context_open(L, N);
   lua_createtable(L, 0, 1);

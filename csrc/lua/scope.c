@@ -184,14 +184,7 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
 static int call_in(lua_State *L, struct neapL_scope *scope, int nargs,
                    enum end *how) {
   int base = lua_gettop(L) - nargs; /* where the function is */
-  lua_pushcfunction(L, neapL_traceback_handler);
-  lua_insert(L, base);
-  int status = lua_pcall(L, nargs, LUA_MULTRET, base);
-  if (!lua_checkstack(L, LUA_MINSTACK)) { /* results up to the limit */
-    lua_settop(L, base);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, neapL_no_memory);
-    status = LUA_ERRMEM;
-  }
+  int status = neapL_traceback_call(L, nargs);
   *how = end_scope(L, scope, status != LUA_OK);
   if (*how == END_CHILD || (*how == END_WELL && status != LUA_OK))
     return lua_error(L);
@@ -292,43 +285,6 @@ static int neap_time_limit(lua_State *L) {
   struct neapL_scope *scope = open_box(L, N, new_box(L, N), due_after(ns));
   scope->seconds = seconds_at(L, 1);
   return 1;
-}
-
-/* neap.time_left() -> seconds | nil. Does not wait. */
-static int neap_time_left(lua_State *L) {
-  neapL_rt(L);
-  uint64_t due = neap__cancel_due(neapL_entry_here(L, neapL_self(L)));
-  if (due == NEAP_FOREVER)
-    return 0;
-  uint64_t now = uv_hrtime();
-  lua_pushnumber(L, due > now ? (lua_Number)(due - now) / 1e9 : 0.0);
-  return 1;
-}
-
-/* neap.shield(fn, ...) -> fn's results. Waits. */
-static int neap_shield(lua_State *L) {
-  struct neapL *N = neapL_self(L);
-  neap_rt *rt = neapL_waitrt(L);
-  neapL_checkcallable(L, 1);
-  luaL_checkstack(L, 4, NULL);
-  neapL_entry_prepare(L, N);
-  struct neap_entry *entry = neap__mem_zalloc(&rt->mem, sizeof *entry);
-  if (entry == NULL)
-    neapL_nomem(L);
-  neap__cancel_open(rt, entry, NEAP_ENTRY_SHIELD, neapL_entry_here(L, N));
-  neapL_entry_enter(L, N, entry);
-  lua_pushcfunction(L, neapL_traceback_handler);
-  lua_insert(L, 1);
-  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 1);
-  if (!lua_checkstack(L, LUA_MINSTACK)) { /* results up to the limit */
-    lua_settop(L, 1);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, neapL_no_memory);
-    status = LUA_ERRMEM;
-  }
-  neapL_entry_leave(L, N, entry, rt->sched.current, 0);
-  neap__cancel_leave(rt, entry);
-  neap__mem_free(&rt->mem, entry, sizeof *entry);
-  return status == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
 }
 
 /* -- the type */
@@ -464,10 +420,10 @@ static const luaL_Reg scope_meta[] = {{"__close", scope_close},
                                       {"__tostring", scope_tostring},
                                       {NULL, NULL}};
 
-static const luaL_Reg functions[] = {
-    {"scope", neap_scope_},          {"timeout", neap_timeout},
-    {"time_limit", neap_time_limit}, {"time_left", neap_time_left},
-    {"shield", neap_shield},         {NULL, NULL}};
+static const luaL_Reg functions[] = {{"scope", neap_scope_},
+                                     {"timeout", neap_timeout},
+                                     {"time_limit", neap_time_limit},
+                                     {NULL, NULL}};
 
 void neapL_scope_open(lua_State *L, struct neapL *N) {
   neapL_newtype(L, N, TYPE, scope_methods, scope_meta);

@@ -13,7 +13,7 @@
    rt->binding. */
 struct neapL_task {
   struct neap_entry *entry; /* where its own Lua thread stands; entry.c */
-  uint32_t place; /* of the Lua thread in the table of live ones */
+  uint32_t place;           /* of the Lua thread in the table of live ones */
   union {
     int nargs;         /* before the first run */
     int traceback_ref; /* of a failed one, while it is unwound */
@@ -23,7 +23,7 @@ struct neapL_task {
   bool hooked : 1;      /* a count hook raises in it: to be taken off */
   bool starting : 1;    /* somebody waits for its neap.ready; start.c */
   bool has_context : 1; /* the table of contexts has one for it */
-  uint8_t namelen; /* of name, its zero included; 0: none */
+  uint8_t namelen;      /* of name, its zero included; 0: none */
   char name[];
 };
 
@@ -82,6 +82,10 @@ static inline struct neapL *neapL_task_binding(const struct neap_task *task) {
 static inline uint32_t neapL_handle_place(const struct neap_task *task) {
   return task->is_main ? 0 : neapL_task_data(task)->place;
 }
+
+/* The core's entry function of every Lua task. On the task's own stack; arg is
+   its Lua thread. */
+int neapL_task_entry(neap_rt *rt, void *arg);
 
 /* Pushes the handle of the live task at place, or nil. Does not raise: it
    allocates nothing. One stack slot is kept free for it on N->work. */

@@ -44,7 +44,8 @@ static int remember_here(lua_State *L) {
   return 0;
 }
 
-int neapL_traceback_handler(lua_State *L) {
+/* The message handler: leaves the error as it is. */
+static int handler(lua_State *L) {
   lua_settop(L, 1);
   lua_pushcfunction(L, remember_here);
   lua_pushvalue(L, 1);
@@ -54,6 +55,19 @@ int neapL_traceback_handler(lua_State *L) {
   }
   lua_settop(L, 1);
   return 1;
+}
+
+int neapL_traceback_call(lua_State *L, int nargs) {
+  int at = lua_gettop(L) - nargs;
+  lua_pushcfunction(L, handler);
+  lua_insert(L, at);
+  int status = lua_pcall(L, nargs, LUA_MULTRET, at);
+  if (!lua_checkstack(L, LUA_MINSTACK)) { /* results up to the limit */
+    lua_settop(L, at);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, neapL_no_memory);
+    status = LUA_ERRMEM;
+  }
+  return status;
 }
 
 /* For lua_pcall on N->work: (neapL, pair). */

@@ -7,9 +7,13 @@
 
 #include "lua/neapl.h"
 
-/* A message handler that leaves the error as it is and remembers the running
-   task's traceback. */
-int neapL_traceback_handler(lua_State *L);
+/*
+ * Calls the function with its nargs arguments on L's top protected, and
+ * remembers where an error came from. Returns the status; the results or the
+ * error stand above where the function was, which is filled by something else.
+ * LUA_MINSTACK slots are free then. Does not raise; two slots must be free.
+ */
+int neapL_traceback_call(lua_State *L, int nargs);
 
 /* Pushes the error of the {error, traceback} at ref in the registry, to be
    raised again in the running task, and remembers its traceback. Does not

@@ -7,7 +7,8 @@ local combine = {}
 
 local function check_functions(name, fns)
   if type(fns) ~= "table" then
-    error(("bad argument #1 to '%s' (table of functions expected, got %s)"):format(name, type(fns)), 3)
+    error(("bad argument #1 to '%s' (table of functions expected, got %s)"):format(
+      name, type(fns)), 3)
   end
   for i = 1, #fns do
     local meta = getmetatable(fns[i])
