@@ -335,13 +335,15 @@ describe("neap.exit", function()
 
   it("cancels the others and waits for their cleanup as long as its grace", function()
     local output, status = run([[
+      local started
       neap.spawn(function()
+        started = true
         local cleanup <close> = setmetatable({}, {__close = function()
           neap.shield(function() neap.sleep(0.005) print("in time") end)
         end})
         neap.sleep(3600)
       end)
-      neap.yield()
+      while not started do neap.yield() end
       neap.exit(2, 60)
     ]])
     assert.equal("in time\n", output)

@@ -78,6 +78,12 @@ void neapL_scope_fail_bare(struct neapL_scope *scope,
   neap__cancel_entry(&scope->core.entry, NEAP_WHY_CHILD);
 }
 
+void neapL_scope_cancelled(const struct neap_task *task) {
+  struct neapL_scope *scope = neapL_scope_around(task);
+  if (scope != NULL)
+    scope->ncancelled++;
+}
+
 void neapL_scope_tell(const struct neap_entry *entry, double *seconds,
                       uint64_t *failed_id) {
   const struct neapL_scope *scope =
@@ -120,10 +126,11 @@ static struct neapL_scope *open_scope(lua_State *L, struct neapL *N,
 
 /* How a scope has ended. */
 enum end {
-  END_WELL,  /* by its block's results, or its block's own error */
-  END_CHILD, /* by a child's error, which is pushed */
-  END_TIME,  /* by its deadline; its reason, nil, is pushed */
-  END_CANCEL /* by scope:cancel; its reason is pushed */
+  END_WELL,   /* by its block's results, or its block's own error */
+  END_CHILD,  /* by a child's error, which is pushed */
+  END_AROUND, /* its tasks were ended by a cancellation from around it */
+  END_TIME,   /* by its deadline; its reason, nil, is pushed */
+  END_CANCEL  /* by scope:cancel; its reason is pushed */
 };
 
 /* The Lua thread that opened scope stands in it no longer. That is L, unless a
@@ -139,6 +146,26 @@ static void leave_thread(lua_State *L, struct neapL_scope *scope) {
   neapL_entry_leave(L, scope->N, &scope->core.entry, owner, thread);
   if (thread != 0)
     lua_pop(L, 1);
+}
+
+/* Pushes the error of the first task that failed in scope. If the block has
+   failed otherwise, with the error on L's top, that is reported. */
+static void push_child_error(lua_State *L, struct neapL_scope *scope,
+                             bool failed) {
+  if (scope->error_ref == LUA_NOREF)
+    lua_rawgetp(L, LUA_REGISTRYINDEX, neapL_no_memory);
+  else
+    neapL_traceback_raise(L, scope->N, scope->error_ref);
+  if (!failed || lua_rawequal(L, -1, -2))
+    return; /* the same error, as somebody has joined the task */
+  lua_insert(L, -2);
+  neapL_report_also(L, scope->N, scope->failed_id);
+  lua_pop(L, 1);
+}
+
+/* Whether what is around the scope that has just ended is cancelled. */
+static bool is_cancelled_around(const struct neapL *N) {
+  return N->rt->sched.current->interrupt != 0;
 }
 
 /*
@@ -162,15 +189,12 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
   neap__scope_close(N->rt, core);
   if (scope->failed_id != 0) {
     how = END_CHILD;
-    if (failed && !own)
-      neapL_report_also(L, N, scope->failed_id);
-    if (scope->error_ref == LUA_NOREF)
-      lua_rawgetp(L, LUA_REGISTRYINDEX, neapL_no_memory);
-    else
-      neapL_traceback_raise(L, N, scope->error_ref);
+    push_child_error(L, scope, failed && !own);
   } else if (own) {
     how = core->entry.why == NEAP_WHY_TIMEOUT ? END_TIME : END_CANCEL;
     neapL_reason_push(L, N, scope);
+  } else if (!failed && scope->ncancelled > 0 && is_cancelled_around(N)) {
+    how = END_AROUND;
   }
   free_scope(scope);
   return how;
@@ -183,9 +207,12 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
  */
 static int call_in(lua_State *L, struct neapL_scope *scope, int nargs,
                    enum end *how) {
+  const struct neapL *N = scope->N;
   int base = lua_gettop(L) - nargs; /* where the function is */
   int status = neapL_traceback_call(L, nargs);
   *how = end_scope(L, scope, status != LUA_OK);
+  if (*how == END_AROUND)
+    neapL_raise(L, neap__op_check(N->rt));
   if (*how == END_CHILD || (*how == END_WELL && status != LUA_OK))
     return lua_error(L);
   return *how == END_WELL ? lua_gettop(L) - base : -1;
@@ -367,7 +394,9 @@ static int scope_close(lua_State *L) {
   enum end how = end_scope(L, scope, !lua_isnil(L, 3));
   if (how == END_CHILD)
     return lua_error(L);
-  if (how != END_WELL)
+  if (how == END_AROUND)
+    neapL_raise(L, neap__op_check(N->rt));
+  else if (how != END_WELL)
     return raise_end(L, how, seconds);
   lua_settop(L, 2);
   return 1;

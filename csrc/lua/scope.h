@@ -15,7 +15,8 @@ struct neapL_scope {
   struct neap_scope core;
   struct neapL *N;
   int error_ref; /* the first failure of a task in it: {error, traceback} */
-  uint64_t failed_id; /* whose; 0: none failed before its block did */
+  uint64_t failed_id;  /* whose; 0: none failed before its block did */
+  uint32_t ncancelled; /* tasks in it that a cancellation has ended */
   bool body_failed;
   bool is_call;                /* of a function: ends with it */
   struct neapL_scope_box *box; /* what scripts see, or NULL */
@@ -45,6 +46,9 @@ bool neapL_scope_fail(lua_State *L, struct neapL_scope *scope,
 /* The same without memory for the error. */
 void neapL_scope_fail_bare(struct neapL_scope *scope,
                            const struct neap_task *task);
+
+/* A task was ended by a cancellation; harmless if it is in no scope. */
+void neapL_scope_cancelled(const struct neap_task *task);
 
 /* What a cancellation value tells of the scope that is cancelled. */
 void neapL_scope_tell(const struct neap_entry *entry, double *seconds,

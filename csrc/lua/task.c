@@ -11,6 +11,7 @@
 
 #include "lua/cancelled.h"
 #include "lua/report.h"
+#include "lua/scope.h"
 #include "lua/start.h"
 #include "lua/task_handle.h"
 #include "lua/traceback.h"
@@ -213,9 +214,10 @@ NOT_IN_FRAME static void end_badly(struct neap_task *task) {
     lua_sethook(co, NULL, 0, 0);
   int status = neapL_unwind(co);
   /* LUA_OK: it was closed in a yield, by the runtime's end. */
-  if (status != LUA_OK && neapL_cancelled_ends(co, N, task))
+  if (status != LUA_OK && neapL_cancelled_ends(co, N, task)) {
     end_cancelled(task);
-  else if (status != LUA_OK && !(task->rt->closing && is_closing_text(co)))
+    neapL_scope_cancelled(task);
+  } else if (status != LUA_OK && !(task->rt->closing && is_closing_text(co)))
     neapL_report_note(task, co, work);
   luaL_unref(work, LUA_REGISTRYINDEX, lt->traceback_ref);
   release(task);
@@ -252,6 +254,7 @@ NOT_IN_FRAME static int end(struct neap_task *task, int status, int nresults) {
 
 /* The task was cancelled before its first run: it never runs. */
 NOT_IN_FRAME static int end_unrun(struct neap_task *task) {
+  neapL_scope_cancelled(task);
   if (task->cancelled) {
     struct neapL *N = neapL_task_binding(task);
     struct neapL_handle *h =

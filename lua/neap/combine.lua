@@ -38,10 +38,12 @@ function combine.all(fns)
   check_functions("all", fns)
   local n, results = #fns, {}
   neap.scope(function(scope)
+    local tasks = {}
     for i = 1, n do
-      scope:spawn(function()
-        results[i] = (fns[i]())
-      end)
+      tasks[i] = scope:spawn(fns[i])
+    end
+    for i = 1, n do
+      results[i] = (tasks[i]:join())
     end
   end)
   return table.unpack(results, 1, n)
@@ -142,14 +144,18 @@ function combine.map(list, fn, opts)
   local n, at, results = #list, 0, {}
   neap.scope(function(scope)
     -- Each worker takes the next item: no more tasks than may run at once.
-    for _ = 1, math.min(limit, n) do
-      scope:spawn(function()
+    local workers = {}
+    for w = 1, math.min(limit, n) do
+      workers[w] = scope:spawn(function()
         while at < n do
           at = at + 1
           local i = at
           results[i] = (fn(list[i], i))
         end
       end)
+    end
+    for _, worker in ipairs(workers) do
+      worker:join()
     end
   end)
   return results

@@ -5,8 +5,15 @@ describe("neap.exit", function()
   it("ends the process when all that is left waits in neap.exit too", function()
     local output, status = support.lua([[
       local neap = require("neap")
-      neap.spawn(neap.exit, 3, math.huge)
-      neap.spawn(neap.exit, 4, math.huge)
+      local function exit(code)
+        neap.shield(function()
+          neap.yield() -- each has begun before the other cancels it
+          neap.yield()
+          neap.exit(code, math.huge)
+        end)
+      end
+      neap.spawn(exit, 3)
+      neap.spawn(exit, 4)
       neap.run()
     ]])
     assert.equal("", output)
