@@ -16,16 +16,14 @@ local without_row = {
 local function waiting_functions()
   local names = {}
   for path in support.sh("ls lua/neap/types/*.lua"):gmatch("[^\n]+") do
-    local comment, prefix = "", nil
+    local comment = ""
     for line in io.lines(path) do
       local owner, mark, name = line:match("^function%s+([%w_]+)([.:])([%w_]+)%(")
       if line:sub(1, 3) == "---" then
         comment = comment .. line:sub(4) .. " "
       elseif owner then
-        -- A table of one of neap's modules is named after it: fs.readfile.
-        prefix = owner .. mark
         if comment:find("Waits[.,]") or comment:find("Waits for", 1, true) then
-          names[prefix .. name] = true
+          names[owner .. mark .. name] = true
         end
       end
       if line:sub(1, 3) ~= "---" then

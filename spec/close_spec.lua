@@ -349,11 +349,16 @@ describe("neap.exit", function()
     assert.equal("in time\n", output)
     assert.equal(2, status)
     output, status = run([[
+      local started
       neap.spawn(function()
+        started = true
         local a <close> = setmetatable({}, { __close = function(_, e) print(e) end })
-        neap.sleep(100)
+        neap.shield(neap.sleep, 100)
       end)
-      neap.spawn(neap.exit, 2, 0.005)
+      neap.spawn(function()
+        while not started do neap.yield() end
+        neap.exit(2, 0.005)
+      end)
       neap.run()
     ]])
     assert.matches("runtime is closing\n", output)

@@ -94,11 +94,6 @@ void neapL_scope_tell(const struct neap_entry *entry, double *seconds,
   *failed_id = scope->failed_id;
 }
 
-void neapL_scope_unhook(lua_State *L, struct neapL *N) {
-  neapL_unstubborn(L);
-  neapL_unstubborn(neapL_task_thread(N, N->rt->sched.current));
-}
-
 /* -- opening and ending */
 
 /* Opens a scope in which L stands from now on. due_ns limits it. May raise,
@@ -128,7 +123,7 @@ static struct neapL_scope *open_scope(lua_State *L, struct neapL *N,
 enum end {
   END_WELL,   /* by its block's results, or its block's own error */
   END_CHILD,  /* by a child's error, which is pushed */
-  END_AROUND, /* its tasks were ended by a cancellation from around it */
+  END_AROUND, /* a cancellation from around it has ended tasks */
   END_TIME,   /* by its deadline; its reason, nil, is pushed */
   END_CANCEL  /* by scope:cancel; its reason is pushed */
 };
@@ -148,6 +143,12 @@ static void leave_thread(lua_State *L, struct neapL_scope *scope) {
     lua_pop(L, 1);
 }
 
+/* What has made stubborn code end is left. */
+static void unhook(lua_State *L, struct neapL *N) {
+  neapL_unstubborn(L);
+  neapL_unstubborn(neapL_task_thread(N, N->rt->sched.current));
+}
+
 /* Pushes the error of the first task that failed in scope. If the block has
    failed otherwise, with the error on L's top, that is reported. */
 static void push_child_error(lua_State *L, struct neapL_scope *scope,
@@ -161,11 +162,6 @@ static void push_child_error(lua_State *L, struct neapL_scope *scope,
   lua_insert(L, -2);
   neapL_report_also(L, scope->N, scope->failed_id);
   lua_pop(L, 1);
-}
-
-/* Whether what is around the scope that has just ended is cancelled. */
-static bool is_cancelled_around(const struct neapL *N) {
-  return N->rt->sched.current->interrupt != 0;
 }
 
 /*
@@ -184,7 +180,7 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
     neap__cancel_entry(&core->entry, NEAP_WHY_BODY);
   }
   if (core->entry.cause == &core->entry)
-    neapL_scope_unhook(L, N);
+    unhook(L, N);
   leave_thread(L, scope);
   neap__scope_close(N->rt, core);
   if (scope->failed_id != 0) {
@@ -193,7 +189,7 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
   } else if (own) {
     how = core->entry.why == NEAP_WHY_TIMEOUT ? END_TIME : END_CANCEL;
     neapL_reason_push(L, N, scope);
-  } else if (!failed && scope->ncancelled > 0 && is_cancelled_around(N)) {
+  } else if (!failed && scope->ncancelled > 0 && neap__op_check(N->rt) < 0) {
     how = END_AROUND;
   }
   free_scope(scope);
@@ -238,11 +234,6 @@ static struct neapL_scope *open_box(lua_State *L, struct neapL *N,
   box->scope = scope;
   box->id = scope->core.entry.serial;
   return scope;
-}
-
-/* When a limit of so many ns is over: 0 at once. */
-static uint64_t due_after(uint64_t ns) {
-  return ns == 0 || ns == NEAP_FOREVER ? ns : neap__timer_after(ns);
 }
 
 static double seconds_at(lua_State *L, int arg) {
@@ -291,7 +282,8 @@ static int neap_timeout(lua_State *L) {
   neapL_waitrt(L);
   neapL_checkcallable(L, 2);
   luaL_checkstack(L, 4, NULL);
-  struct neapL_scope *scope = open_scope(L, N, due_after(ns));
+  struct neapL_scope *scope =
+      open_scope(L, N, ns > 0 ? neap__timer_after(ns) : 0);
   scope->seconds = seconds_at(L, 1);
   enum end how;
   int n = call_in(L, scope, lua_gettop(L) - 2, &how);
@@ -309,7 +301,8 @@ static int neap_time_limit(lua_State *L) {
   struct neapL *N = neapL_self(L);
   uint64_t ns = neapL_checkseconds(L, 1);
   neapL_waitrt(L);
-  struct neapL_scope *scope = open_box(L, N, new_box(L, N), due_after(ns));
+  struct neapL_scope *scope =
+      open_box(L, N, new_box(L, N), ns > 0 ? neap__timer_after(ns) : 0);
   scope->seconds = seconds_at(L, 1);
   return 1;
 }

@@ -54,8 +54,4 @@ void neapL_scope_cancelled(const struct neap_task *task);
 void neapL_scope_tell(const struct neap_entry *entry, double *seconds,
                       uint64_t *failed_id);
 
-/* Takes the cancellation's hook off the running task's threads, when what it
-   belongs to is left. */
-void neapL_scope_unhook(lua_State *L, struct neapL *N);
-
 #endif
