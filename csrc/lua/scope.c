@@ -309,24 +309,20 @@ static int neap_time_limit(lua_State *L) {
 
 /* -- the type */
 
-static struct neapL_scope_box *check_box(lua_State *L) {
-  return neapL_checkself(L, TYPE);
-}
-
 /* scope:spawn([opts,] fn, ...) -> task. Does not wait. */
 static int scope_spawn(lua_State *L) {
-  struct neapL_spawn how = {.box = check_box(L)};
+  struct neapL_spawn how = {.box = neapL_checkself(L, TYPE)};
   return neapL_spawn_at(L, neapL_self(L), &how, 2);
 }
 
 /* scope:start(fn, ...) -> what fn gives to neap.ready. Waits. */
 static int scope_start(lua_State *L) {
-  return neapL_start(L, neapL_self(L), check_box(L));
+  return neapL_start(L, neapL_self(L), neapL_checkself(L, TYPE));
 }
 
 /* scope:cancel([reason]) -> boolean. Does not wait. */
 static int scope_cancel(lua_State *L) {
-  struct neapL_scope_box *box = check_box(L);
+  struct neapL_scope_box *box = neapL_checkself(L, TYPE);
   struct neapL *N = neapL_self(L);
   lua_settop(L, 2);
   if (neapL_peekrt(L) == NULL || box->scope == NULL ||
@@ -364,7 +360,7 @@ static int raise_end(lua_State *L, enum end how, double seconds) {
 /* scope:close() and __close, with the error on its way. Waits for the tasks in
    it. */
 static int scope_close(lua_State *L) {
-  struct neapL_scope_box *box = check_box(L);
+  struct neapL_scope_box *box = neapL_checkself(L, TYPE);
   struct neapL_scope *scope = box->scope;
   struct neapL *N = neapL_self(L);
   lua_settop(L, 2);
@@ -398,7 +394,7 @@ static int scope_close(lua_State *L) {
 /* A block that nobody can end any more: its coroutine was collected, or it was
    never to be closed. */
 static int scope_gc(lua_State *L) {
-  struct neapL_scope_box *box = check_box(L);
+  struct neapL_scope_box *box = neapL_checkself(L, TYPE);
   struct neapL_scope *scope = box->scope;
   struct neapL *N = neapL_self(L);
   const neap_rt *rt = neapL_peekrt(L);
@@ -421,7 +417,7 @@ static int scope_gc(lua_State *L) {
 }
 
 static int scope_tostring(lua_State *L) {
-  const struct neapL_scope_box *box = check_box(L);
+  const struct neapL_scope_box *box = neapL_checkself(L, TYPE);
   if (box->scope == NULL)
     lua_pushfstring(L, "scope %I (ended)", (LUAI_UACINT)box->id);
   else
