@@ -63,8 +63,11 @@ static void drive(struct neap_rt *rt) {
       interrupt_main(rt, NEAP_INTERRUPTED);
     if (rt->driver.exits && exit_is_due(rt))
       rt->on_exit(rt, rt->binding);
-    if (is_deadlock(rt))
+    if (is_deadlock(rt)) {
+      sched->deadlocked = true; /* for waits that nothing else ends */
       interrupt_main(rt, NEAP_EDEADLK);
+      sched->deadlocked = false;
+    }
     if (sched->nready == 0) {
       if (!watched) /* a system call: once per wait of main */
         neap__sigint_watch(rt);

@@ -30,6 +30,7 @@ struct neap_sched {
   uint64_t polled_ns;
   uint32_t resumes;    /* since the clock was last looked at */
   uint32_t look_after; /* so many resumes */
+  bool deadlocked;     /* while main's wait is ended because nothing else is */
   uint32_t external;   /* waits that something outside the runtime ends */
 
   struct neap_list tasks; /* every live task, main first */

@@ -77,21 +77,24 @@ void neap__scope_open(struct neap_rt *rt, struct neap_scope *scope,
   neap__cancel_open(rt, &scope->entry, NEAP_ENTRY_SCOPE, outer);
 }
 
-/* The end of a scope is waited for, come what may. */
+/* The end of a scope is waited for, come what may: but not when nothing can
+   come any more. */
 static enum neap_op_fate stays(struct neap_op *op) {
-  (void)op;
-  return NEAP_OP_STAYS;
+  return op->rt->sched.deadlocked ? NEAP_OP_GONE : NEAP_OP_STAYS;
 }
 
-void neap__scope_close(struct neap_rt *rt, struct neap_scope *scope) {
+int neap__scope_close(struct neap_rt *rt, struct neap_scope *scope) {
+  int err = 0;
   if (scope->nchildren > 0) {
     struct neap_op *op = &scope->end;
     neap__op_init(rt, "scope", op);
     op->cancel = stays;
     op->internal = true;
-    neap__op_park(op);
+    err = neap__op_park(op);
   }
-  leave(rt, scope);
+  if (err == 0)
+    leave(rt, scope);
+  return err;
 }
 
 void neap__scope_orphan(struct neap_scope *scope) {

@@ -43,8 +43,9 @@ void neap__scope_open(struct neap_rt *rt, struct neap_scope *scope,
 void neap__scope_own(struct neap_rt *rt, struct neap_scope *scope);
 
 /* Waits until every task in scope has ended, whatever is cancelled meanwhile,
-   and closes it. Waits. */
-void neap__scope_close(struct neap_rt *rt, struct neap_scope *scope);
+   and closes it. Waits. Returns 0, or NEAP_EDEADLK with scope still open: its
+   tasks can't go on. */
+int neap__scope_close(struct neap_rt *rt, struct neap_scope *scope);
 
 /* Closes scope without a wait: its children, which somebody has cancelled, end
    some time. on_orphan_end frees it then, at once if it has none. */

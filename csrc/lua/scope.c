@@ -38,6 +38,14 @@ static void on_orphan_end(struct neap_scope *core) {
   free_scope((struct neapL_scope *)(void *)core);
 }
 
+/* Nobody waits for the end of scope any more. */
+static void disown(struct neapL_scope *scope) {
+  if (scope->box != NULL)
+    scope->box->scope = NULL;
+  scope->box = NULL;
+  neap__scope_orphan(&scope->core);
+}
+
 static struct neapL_scope *of_entry(struct neap_entry *entry) {
   if (entry == NULL || entry->kind != NEAP_ENTRY_SCOPE)
     return NULL;
@@ -121,11 +129,12 @@ static struct neapL_scope *open_scope(lua_State *L, struct neapL *N,
 
 /* How a scope has ended. */
 enum end {
-  END_WELL,   /* by its block's results, or its block's own error */
-  END_CHILD,  /* by a child's error, which is pushed */
-  END_AROUND, /* a cancellation from around it has ended tasks */
-  END_TIME,   /* by its deadline; its reason, nil, is pushed */
-  END_CANCEL  /* by scope:cancel; its reason is pushed */
+  END_WELL,     /* by its block's results, or its block's own error */
+  END_CHILD,    /* by a child's error, which is pushed */
+  END_DEADLOCK, /* it has not: its tasks can't go on */
+  END_AROUND,   /* a cancellation from around it has ended tasks */
+  END_TIME,     /* by its deadline; its reason, nil, is pushed */
+  END_CANCEL    /* by scope:cancel; its reason is pushed */
 };
 
 /* The Lua thread that opened scope stands in it no longer. That is L, unless a
@@ -182,7 +191,10 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
   if (core->entry.cause == &core->entry)
     unhook(L, N);
   leave_thread(L, scope);
-  neap__scope_close(N->rt, core);
+  if (neap__scope_close(N->rt, core) < 0) {
+    disown(scope);
+    return END_DEADLOCK;
+  }
   if (scope->failed_id != 0) {
     how = END_CHILD;
     push_child_error(L, scope, failed && !own);
@@ -196,6 +208,14 @@ static enum end end_scope(lua_State *L, struct neapL_scope *scope,
   return how;
 }
 
+/* Raises what is not the scope's own doing. */
+static void raise_outside(lua_State *L, const struct neapL *N, enum end how) {
+  if (how == END_DEADLOCK)
+    neapL_raise(L, NEAP_EDEADLK);
+  else if (how == END_AROUND)
+    neapL_raise(L, neap__op_check(N->rt));
+}
+
 /*
  * Calls the function with its nargs arguments on L's top inside scope. Returns
  * the number of results on the top, or raises; -1 when the scope was cancelled:
@@ -207,8 +227,7 @@ static int call_in(lua_State *L, struct neapL_scope *scope, int nargs,
   int base = lua_gettop(L) - nargs; /* where the function is */
   int status = neapL_traceback_call(L, nargs);
   *how = end_scope(L, scope, status != LUA_OK);
-  if (*how == END_AROUND)
-    neapL_raise(L, neap__op_check(N->rt));
+  raise_outside(L, N, *how);
   if (*how == END_CHILD || (*how == END_WELL && status != LUA_OK))
     return lua_error(L);
   return *how == END_WELL ? lua_gettop(L) - base : -1;
@@ -383,9 +402,8 @@ static int scope_close(lua_State *L) {
   enum end how = end_scope(L, scope, !lua_isnil(L, 3));
   if (how == END_CHILD)
     return lua_error(L);
-  if (how == END_AROUND)
-    neapL_raise(L, neap__op_check(N->rt));
-  else if (how != END_WELL)
+  raise_outside(L, N, how);
+  if (how != END_WELL)
     return raise_end(L, how, seconds);
   lua_settop(L, 2);
   return 1;
@@ -409,9 +427,7 @@ static int scope_gc(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   neapL_entry_leave(L, N, &scope->core.entry, scope->core.owner,
                     lua_isnil(L, -1) ? 0 : lua_gettop(L));
-  box->scope = NULL;
-  scope->box = NULL;
-  neap__scope_orphan(&scope->core);
+  disown(scope);
   neapL_warn(L, text);
   return 0;
 }
