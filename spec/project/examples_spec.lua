@@ -53,6 +53,13 @@ function entries.wordcount()
   assert(output:find("100,?005"), output)
 end
 
+function entries.crawler()
+  local output = run("crawler")
+  assert(output:find("41 pages, 1 broken links", 1, true), output)
+  assert(output:find("gave up", 1, true) == nil, output)
+  assert(run("crawler", "0"):find("gave up: timed out after 0 s", 1, true))
+end
+
 function entries.echo()
   local server <close> = serve("echo")
   local conns = {}
