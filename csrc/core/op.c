@@ -31,6 +31,19 @@ void neap__op_init(struct neap_rt *rt, const char *what, struct neap_op *op) {
   op->refs = 3; /* the third one is never given up: not ours to free */
 }
 
+int neap__op_new_relay(struct neap_rt *rt, size_t size,
+                       void (*relay)(struct neap_op *op),
+                       struct neap_op **out) {
+  struct neap_op *op;
+  int err = neap__op_new(rt, "relay", size, &op);
+  if (err < 0)
+    return err;
+  op->relays = true;
+  op->relay = relay;
+  *out = op;
+  return 0;
+}
+
 void neap__op_unref(struct neap_op *op) {
   assert(op->refs > 0);
   if (--op->refs > 0)
@@ -58,6 +71,8 @@ static void finish(struct neap_op *op, int status) {
   neap__timer_stop(op->rt, &op->timer);
   if (op->task != NULL)
     neap__sched_ready(op->task);
+  else if (op->relays)
+    op->relay(op);
 }
 
 bool neap__op_wake(struct neap_op *op, int status) {

@@ -203,6 +203,8 @@ uint64_t neapL_opttimeout(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg))
     return NEAP_FOREVER;
   uint64_t ns = neapL_checkseconds(L, arg);
+  if (ns == 0)
+    return NEAP_ONCE;
   return ns == NEAP_FOREVER ? ns : neap__timer_after(ns);
 }
 

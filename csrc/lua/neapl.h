@@ -112,7 +112,8 @@ const char *neapL_strerror(int err);
 uint64_t neapL_checkseconds(lua_State *L, int arg);
 uint64_t neapL_optseconds(lua_State *L, int arg, uint64_t def);
 
-/* An optional timeout in seconds as a due time; NEAP_FOREVER without one. */
+/* An optional timeout in seconds as a due time; NEAP_FOREVER without one,
+   NEAP_ONCE for 0. */
 uint64_t neapL_opttimeout(lua_State *L, int arg);
 
 /* A path: a string without NUL. Valid as long as the argument. */
