@@ -74,32 +74,34 @@ int neap__chan_try_recv(struct neap_chan *ch, uint64_t *item) {
   return 0;
 }
 
-/* Makes a waiter of queue. */
-static int enqueue(struct neap_chan *ch, struct neap_list *queue,
-                   const char *what, uint64_t due_ns, struct neap_op **out) {
+/* The op of a wait: the channel's own if that is free, and takes no time. */
+static int new_wait(struct neap_chan *ch, const char *what, uint64_t due_ns,
+                    struct neap_op **out) {
   if (due_ns == NEAP_ONCE)
     return UV_ETIMEDOUT;
-  int err = neap__op_new_until(ch->rt, what, sizeof(struct neap_chan_wait),
-                               due_ns, out);
-  if (err == 0) {
-    (*out)->internal = true;
-    neap__waitq_push(queue, *out);
-  }
-  return err;
+  if (ch->own.op.refs > 1 || due_ns != NEAP_FOREVER)
+    return neap__op_new_until(ch->rt, what, sizeof(struct neap_chan_wait),
+                              due_ns, out);
+  ch->own.op = (struct neap_op){0};
+  neap__op_init(ch->rt, what, &ch->own.op);
+  *out = &ch->own.op;
+  return 0;
 }
 
 NOT_IN_FRAME static int begin_send(struct neap_chan *ch, uint64_t item,
                                    uint64_t due_ns, struct neap_op **out) {
-  int err = enqueue(ch, &ch->senders, "channel:send", due_ns, out);
-  if (err == 0)
-    wait_of(*out)->item = item;
-  return err;
+  int err = new_wait(ch, "channel:send", due_ns, out);
+  if (err < 0)
+    return err;
+  wait_of(*out)->item = item;
+  (*out)->internal = true;
+  neap__waitq_push(&ch->senders, *out);
+  return 0;
 }
 
 int neap__chan_send(struct neap_chan *ch, uint64_t item, uint64_t due_ns) {
   struct neap_op *op = NULL;
-  neap__sched_spend(ch->rt);
-  int err = neap__op_check(ch->rt);
+  int err = neap__op_begin(ch->rt);
   if (err == 0)
     err = neap__chan_try_send(ch, item);
   if (err == UV_EAGAIN)
@@ -109,7 +111,12 @@ int neap__chan_send(struct neap_chan *ch, uint64_t item, uint64_t due_ns) {
 
 NOT_IN_FRAME static int begin_recv(struct neap_chan *ch, uint64_t due_ns,
                                    struct neap_op **out) {
-  return enqueue(ch, &ch->receivers, "channel:recv", due_ns, out);
+  int err = new_wait(ch, "channel:recv", due_ns, out);
+  if (err < 0)
+    return err;
+  (*out)->internal = true;
+  neap__waitq_push(&ch->receivers, *out);
+  return 0;
 }
 
 /* The wait is over: what came of it. */
@@ -123,8 +130,7 @@ NOT_IN_FRAME static int end_recv(struct neap_op *op, uint64_t *item) {
 
 int neap__chan_recv(struct neap_chan *ch, uint64_t due_ns, uint64_t *item) {
   struct neap_op *op = NULL;
-  neap__sched_spend(ch->rt);
-  int err = neap__op_check(ch->rt);
+  int err = neap__op_begin(ch->rt);
   if (err == 0)
     err = neap__chan_try_recv(ch, item);
   if (err == UV_EAGAIN)

@@ -14,6 +14,12 @@
 
 #include "core/op.h"
 
+/* The request data of a wait: the item of a sender, and of a receiver the one
+   that it was given, when the status is 0. */
+struct neap_chan_wait {
+  uint64_t item;
+};
+
 struct neap_chan {
   struct neap_rt *rt;
   uint64_t *items; /* a ring, the owner's memory */
@@ -21,13 +27,15 @@ struct neap_chan {
   bool closed;
   /* Ops that wait; their request data begins with struct neap_chan_wait. */
   struct neap_list senders, receivers;
+  /* Most channels have one wait at a time, which lies here. */
+  struct {
+    struct neap_op op;
+    struct neap_chan_wait wait;
+  } own;
 };
 
-/* The request data of a sender: its item, and of a receiver: the item that it
-   was given, when the status is 0. */
-struct neap_chan_wait {
-  uint64_t item;
-};
+static_assert(sizeof(struct neap_op) == NEAP_OP_HEAD,
+              "as if it was on the heap");
 
 /* Sets a channel up in memory of the caller's, items being room for capacity
    of them. There is nothing to be freed; nobody may wait when it goes. */

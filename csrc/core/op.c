@@ -141,6 +141,11 @@ int neap__op_check(struct neap_rt *rt) {
   return task->interrupt;
 }
 
+int neap__op_begin(struct neap_rt *rt) {
+  neap__sched_spend(rt);
+  return neap__op_check(rt);
+}
+
 /* The current task is not to wait: calls its request off, if it can be. */
 NOT_IN_FRAME static void call_off(struct neap_op *op, struct neap_task *task) {
   neap__op_interrupt(op, task->interrupt);

@@ -129,4 +129,8 @@ int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns);
    or 0. For what takes something without waiting. */
 int neap__op_check(struct neap_rt *rt);
 
+/* neap__sched_spend and neap__op_check: what a call that may wait, or take
+   something without, begins with. Waits. */
+int neap__op_begin(struct neap_rt *rt);
+
 #endif

@@ -130,8 +130,7 @@ NOT_IN_FRAME static int begin_lock(struct neap_mutex *m, uint64_t due_ns,
 
 int neap__sync_lock(struct neap_mutex *m, uint64_t due_ns) {
   struct neap_op *op = NULL;
-  neap__sched_spend(m->rt);
-  int err = neap__op_check(m->rt);
+  int err = neap__op_begin(m->rt);
   if (err == 0)
     err = neap__sync_try_lock(m);
   if (err == UV_EAGAIN)
@@ -180,8 +179,7 @@ static int wait_in(struct neap_rt *rt, struct neap_list *queue,
 }
 
 int neap__sync_acquire(struct neap_semaphore *s, uint64_t due_ns) {
-  neap__sched_spend(s->rt);
-  int err = neap__op_check(s->rt);
+  int err = neap__op_begin(s->rt);
   if (err == 0)
     err = neap__sync_try_acquire(s);
   if (err == UV_EAGAIN)
@@ -205,8 +203,7 @@ void neap__sync_event_init(struct neap_event *e, struct neap_rt *rt) {
 }
 
 int neap__sync_event_wait(struct neap_event *e, uint64_t due_ns) {
-  neap__sched_spend(e->rt);
-  int err = neap__op_check(e->rt);
+  int err = neap__op_begin(e->rt);
   if (err == 0 && !e->is_set)
     err = wait_in(e->rt, &e->waiters, "event:wait", due_ns);
   return err;

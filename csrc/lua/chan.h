@@ -16,6 +16,8 @@
  * grows, and giving a place back can't fail.
  */
 struct neapL_chan {
+  const void *mark; /* says that it is a channel, and not collected yet */
+  struct neapL *N;
   struct neap_chan core;
   uint32_t free;   /* the first free place; 0: none */
   uint32_t places; /* in the table, 1 .. places */
@@ -24,9 +26,6 @@ struct neapL_chan {
 
 /* The channel at index, or NULL when it is something else. */
 struct neapL_chan *neapL_chan_test(lua_State *L, int index);
-
-/* Raises if the value at arg can't be sent. */
-void neapL_chan_checkvalue(lua_State *L, int arg);
 
 /* Makes sure that n values can be kept without raising. self: the channel's
    index, an absolute one. May raise. */

@@ -41,7 +41,10 @@ static int raise_interrupt(lua_State *L, struct neapL *N) {
 }
 
 neap_rt *neapL_waitrt(lua_State *L) {
-  struct neapL *N = neapL_self(L);
+  return neapL_waitrt_of(L, neapL_self(L));
+}
+
+neap_rt *neapL_waitrt_of(lua_State *L, struct neapL *N) {
   neap_rt *rt = rt_of(L, N);
   struct neap_task *current = rt->sched.current;
   if (current == NULL)
