@@ -132,13 +132,16 @@ static bool is_hopeless(struct neap_task *task) {
          task->swallowed > 2 * NEAP_STUBBORN;
 }
 
+/* The current task has gone on although its waits are ended. */
+NOT_IN_FRAME static int check_hopeless(struct neap_task *task) {
+  if (is_hopeless(task))
+    neap__sched_drop(task->rt);
+  return task->interrupt;
+}
+
 int neap__op_check(struct neap_rt *rt) {
   struct neap_task *task = rt->sched.current;
-  if (task == NULL || task->interrupt == 0)
-    return 0;
-  if (is_hopeless(task))
-    neap__sched_drop(rt);
-  return task->interrupt;
+  return task == NULL || task->interrupt == 0 ? 0 : check_hopeless(task);
 }
 
 int neap__op_begin(struct neap_rt *rt) {

@@ -221,9 +221,9 @@ void neap__sync_condition_init(struct neap_condition *c, struct neap_rt *rt) {
   neap__list_init(&c->waiters);
 }
 
+/* Not when nobody can unlock it any more. */
 static enum neap_op_fate stays(struct neap_op *op) {
-  (void)op;
-  return NEAP_OP_STAYS;
+  return op->rt->sched.deadlocked ? give_up(op) : NEAP_OP_STAYS;
 }
 
 /* Locks m again, whatever is cancelled meanwhile. op was made for that. */
@@ -251,7 +251,7 @@ int neap__sync_condition_wait(struct neap_condition *c, struct neap_mutex *m,
   err = wait_in(c->rt, &c->waiters, "condition:wait", due_ns);
   if (m != NULL) {
     int lock_err = lock_again(m, again);
-    err = lock_err < 0 && err > NEAP_CANCELLED ? lock_err : err;
+    err = lock_err < 0 ? lock_err : err;
   }
   return err;
 }
