@@ -6,8 +6,11 @@
 /* Its address marks a channel. */
 static const char mark = 'c';
 
-/* The number of the user value: the table of values. */
-#define VALUES 1
+/* The user values: the table of far places, or nil, and near ones from 2 to at
+   most NEAR_MOST. Items number the far ones from there on. */
+#define FAR       1
+#define NEAR_MOST 63
+#define NEAR_MORE 4 /* than the capacity: for senders that wait */
 
 /* What an item is, in its low bits; the rest is the value. */
 #define TAG_BITS 3
@@ -20,30 +23,46 @@ static void check_value(lua_State *L, int index) {
     luaL_argerror(L, index, "nil cannot be sent: it means the end");
 }
 
-/* Pushes the table of values, and takes the first free place off the list, or
-   one behind the last; the place is not taken until it is written. */
-static uint32_t peek_place(lua_State *L, struct neapL_chan *ch, int self,
-                           uint32_t *next) {
-  lua_getiuservalue(L, self, VALUES);
-  *next = 0;
-  if (ch->free == 0)
-    return ch->places + 1;
-  lua_rawgeti(L, -1, ch->free);
-  *next = (uint32_t)lua_tointeger(L, -1);
+/* Pushes the table of far places, which may have to be made. */
+static void push_far(lua_State *L, int self) {
+  if (lua_getiuservalue(L, self, FAR) != LUA_TNIL)
+    return;
   lua_pop(L, 1);
-  return ch->free;
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, self, FAR);
+}
+
+/* Keeps the value on the top in the first free far place, or behind the last.
+   May raise: nothing has happened then. */
+static uint32_t keep_far(lua_State *L, struct neapL_chan *ch, int self) {
+  uint32_t place = ch->far, next = 0;
+  push_far(L, self);
+  if (place != 0) {
+    lua_rawgeti(L, -1, place);
+    next = (uint32_t)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+  } else {
+    place = ch->far_most + 1;
+  }
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, place);
+  lua_pop(L, 1);
+  ch->far = next;
+  if (place > ch->far_most)
+    ch->far_most = place;
+  return place;
 }
 
 static uint32_t keep_in_place(lua_State *L, struct neapL_chan *ch, int self,
                               int index) {
-  uint32_t next, place = peek_place(L, ch, self, &next);
   lua_pushvalue(L, index);
-  lua_rawseti(L, -2, place); /* may raise: nothing has happened yet */
-  lua_pop(L, 1);
-  ch->free = next;
-  if (place > ch->places)
-    ch->places = place;
-  return place;
+  if (ch->near == 0)
+    return NEAR_MOST + keep_far(L, ch, self);
+  int place = __builtin_ctzll(ch->near);
+  ch->near &= ch->near - 1;
+  lua_setiuservalue(L, self, place);
+  return (uint32_t)place;
 }
 
 uint64_t neapL_chan_keep(lua_State *L, struct neapL_chan *ch, int self,
@@ -60,15 +79,27 @@ uint64_t neapL_chan_keep(lua_State *L, struct neapL_chan *ch, int self,
   return (uint64_t)keep_in_place(L, ch, self, index) << TAG_BITS | TAG_PLACE;
 }
 
-/* Pushes the value in a place, and gives the place back. */
-static void take_place(lua_State *L, struct neapL_chan *ch, int self,
-                       uint32_t place) {
-  lua_getiuservalue(L, self, VALUES);
+/* Pushes the value in a far place, and gives the place back. */
+static void take_far(lua_State *L, struct neapL_chan *ch, int self,
+                     uint32_t place) {
+  lua_getiuservalue(L, self, FAR);
   lua_rawgeti(L, -1, place);
-  lua_pushinteger(L, ch->free);
+  lua_pushinteger(L, ch->far);
   lua_rawseti(L, -3, place);
   lua_remove(L, -2);
-  ch->free = place;
+  ch->far = place;
+}
+
+static void take_place(lua_State *L, struct neapL_chan *ch, int self,
+                       uint32_t place) {
+  if (place > NEAR_MOST) {
+    take_far(L, ch, self, place - NEAR_MOST);
+    return;
+  }
+  lua_getiuservalue(L, self, (int)place);
+  lua_pushnil(L);
+  lua_setiuservalue(L, self, (int)place);
+  ch->near |= (uint64_t)1 << place;
 }
 
 void neapL_chan_take(lua_State *L, struct neapL_chan *ch, int self,
@@ -94,17 +125,19 @@ static void forget(lua_State *L, struct neapL_chan *ch, uint64_t item) {
 
 void neapL_chan_reserve(lua_State *L, struct neapL_chan *ch, int self,
                         uint32_t n) {
-  uint32_t have = 0;
-  lua_getiuservalue(L, self, VALUES);
-  for (uint32_t at = ch->free; at != 0 && have < n; have++) {
+  uint32_t have = (uint32_t)__builtin_popcountll(ch->near);
+  if (have >= n)
+    return;
+  push_far(L, self);
+  for (uint32_t at = ch->far; at != 0 && have < n; have++) {
     lua_rawgeti(L, -1, at);
     at = (uint32_t)lua_tointeger(L, -1);
     lua_pop(L, 1);
   }
   for (; have < n; have++) {
-    lua_pushinteger(L, ch->free);
-    lua_rawseti(L, -2, ch->places + 1);
-    ch->free = ++ch->places;
+    lua_pushinteger(L, ch->far);
+    lua_rawseti(L, -2, ch->far_most + 1);
+    ch->far = ++ch->far_most;
   }
   lua_pop(L, 1);
 }
@@ -265,13 +298,15 @@ static int neap_channel(lua_State *L) {
   luaL_argcheck(L, capacity >= 0, 1, "negative capacity");
   luaL_argcheck(L, capacity <= INT32_MAX, 1, "capacity out of range");
   size_t size = sizeof(struct neapL_chan) + (size_t)capacity * sizeof(uint64_t);
-  struct neapL_chan *ch = lua_newuserdatauv(L, size, 1);
-  ch->free = ch->places = 0;
+  int last = NEAR_MOST;
+  if (capacity < NEAR_MOST - NEAR_MORE)
+    last = 1 + (int)capacity + NEAR_MORE;
+  struct neapL_chan *ch = lua_newuserdatauv(L, size, last);
   ch->mark = NULL;
   ch->N = neapL_self(L);
+  ch->near = (UINT64_MAX >> (63 - last)) & ~(uint64_t)3; /* bits 2 .. last */
+  ch->far = ch->far_most = 0;
   neap__chan_init(&ch->core, rt, ch->items, (uint32_t)capacity);
-  lua_newtable(L);
-  lua_setiuservalue(L, -2, VALUES);
   luaL_setmetatable(L, TYPE);
   ch->mark = &mark; /* from now on it is wiped in time */
   return 1;

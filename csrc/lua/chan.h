@@ -9,18 +9,20 @@
 
 /*
  * A channel. Its items stand for Lua values: booleans and integers up to 61
- * bits are in the item itself, for any other value it is a place in the table
- * that is the channel's user value. So what is in a channel goes with it.
+ * bits are in the item itself, for any other value it is a place in the
+ * channel's userdata. So what is in a channel goes with it.
  *
- * A free place holds the number of the next free one: nothing but the table
- * grows, and giving a place back can't fail.
+ * The near places are user values. The far ones, for whom those don't suffice,
+ * are in a table, in which a free place holds the number of the next free one:
+ * giving a place back can't fail.
  */
 struct neapL_chan {
   const void *mark; /* says that it is a channel, and not collected yet */
   struct neapL *N;
   struct neap_chan core;
-  uint32_t free;   /* the first free place; 0: none */
-  uint32_t places; /* in the table, 1 .. places */
+  uint64_t near;     /* bit n: user value n is a free place */
+  uint32_t far;      /* the first free one; 0: none */
+  uint32_t far_most; /* in the table, 1 .. far_most */
   uint64_t items[];
 };
 
