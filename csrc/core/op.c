@@ -31,6 +31,19 @@ void neap__op_init(struct neap_rt *rt, const char *what, struct neap_op *op) {
   op->refs = 3; /* the third one is never given up: not ours to free */
 }
 
+int neap__op_new_relay(struct neap_rt *rt, size_t size,
+                       void (*relay)(struct neap_op *op),
+                       struct neap_op **out) {
+  struct neap_op *op;
+  int err = neap__op_new(rt, "relay", size, &op);
+  if (err < 0)
+    return err;
+  op->relays = true;
+  op->relay = relay;
+  *out = op;
+  return 0;
+}
+
 void neap__op_unref(struct neap_op *op) {
   assert(op->refs > 0);
   if (--op->refs > 0)
@@ -58,6 +71,8 @@ static void finish(struct neap_op *op, int status) {
   neap__timer_stop(op->rt, &op->timer);
   if (op->task != NULL)
     neap__sched_ready(op->task);
+  else if (op->relays)
+    op->relay(op);
 }
 
 bool neap__op_wake(struct neap_op *op, int status) {
@@ -117,13 +132,21 @@ static bool is_hopeless(struct neap_task *task) {
          task->swallowed > 2 * NEAP_STUBBORN;
 }
 
+/* The current task has gone on although its waits are ended. */
+NOT_IN_FRAME static int check_hopeless(struct neap_task *task) {
+  if (is_hopeless(task))
+    neap__sched_drop(task->rt);
+  return task->interrupt;
+}
+
 int neap__op_check(struct neap_rt *rt) {
   struct neap_task *task = rt->sched.current;
-  if (task == NULL || task->interrupt == 0)
-    return 0;
-  if (is_hopeless(task))
-    neap__sched_drop(rt);
-  return task->interrupt;
+  return task == NULL || task->interrupt == 0 ? 0 : check_hopeless(task);
+}
+
+int neap__op_begin(struct neap_rt *rt) {
+  neap__sched_spend(rt);
+  return neap__op_check(rt);
 }
 
 /* The current task is not to wait: calls its request off, if it can be. */

@@ -34,17 +34,22 @@ struct neap_op {
   struct neap_rt *rt;
   struct neap_task *task; /* parked on it, or NULL */
   const char *what;       /* static text for dumps: "sleep" */
-  /* Calls the request off; NULL: nothing to do, the waker's share is then
-     given up (NEAP_OP_GONE). Never waits. */
-  enum neap_op_fate (*cancel)(struct neap_op *op);
+  union {
+    /* Calls the request off; NULL: nothing to do, the waker's share is then
+       given up (NEAP_OP_GONE). Never waits. */
+    enum neap_op_fate (*cancel)(struct neap_op *op);
+    /* Of a relay, on which nobody parks: passes the wake on. */
+    void (*relay)(struct neap_op *op);
+  };
   struct neap_timer timer; /* its time limit, or the sleep itself */
   int status;
   int posted_status; /* of a wake that comes from another thread */
   uint32_t size;     /* of the whole block */
   uint8_t refs;
-  bool done;     /* woken or called off: status is set */
-  bool internal; /* only another task can end it */
-  bool external; /* parked, and counted as a wait that ends from outside */
+  bool done;         /* woken or called off: status is set */
+  bool internal : 1; /* only another task can end it */
+  bool external : 1; /* parked, and counted as a wait that ends from outside */
+  bool relays : 1;   /* it is a relay */
 };
 
 /* The request behind an op; aligned to 16. */
@@ -70,6 +75,15 @@ int neap__op_new(struct neap_rt *rt, const char *what, size_t size,
 /* The same of a cleared op without request data that is part of something of
    the caller's, who frees that when the wait is over. */
 void neap__op_init(struct neap_rt *rt, const char *what, struct neap_op *op);
+
+/*
+ * A new op that stands in for another one in somebody's queue: when it is woken
+ * it calls relay, which finds its status there. Does not wait. Whoever made it
+ * takes it back with neap__op_free, or with neap__op_unref once it is woken.
+ * Returns 0 or UV_ENOMEM.
+ */
+int neap__op_new_relay(struct neap_rt *rt, size_t size,
+                       void (*relay)(struct neap_op *op), struct neap_op **out);
 
 /* Drops both shares of an op whose request was never handed out. NULL is
    harmless. */
@@ -114,5 +128,9 @@ int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns);
 /* What the current task's waits return at once (NEAP_CANCELLED, NEAP_CLOSING),
    or 0. For what takes something without waiting. */
 int neap__op_check(struct neap_rt *rt);
+
+/* neap__sched_spend and neap__op_check: what a call that may wait, or take
+   something without, begins with. Waits. */
+int neap__op_begin(struct neap_rt *rt);
 
 #endif

@@ -64,6 +64,8 @@ int neap_new(const neap_options *options, neap_rt **out) {
   neap__stack_init(&rt->stacks, &rt->mem, given.stack_size,
                    given.private_stacks || env_is("NEAP_STACKS", "private"));
   neap__scope_init(rt);
+  neap__sync_init(rt);
+  neap__select_init(rt);
   neap__driver_init(rt);
   int err = neap__sched_init(rt);
   if (err == 0)

@@ -12,8 +12,10 @@
 #include "core/overflow.h"
 #include "core/post.h"
 #include "core/sched.h"
+#include "core/select.h"
 #include "core/sigint.h"
 #include "core/stack.h"
+#include "core/sync.h"
 #include "core/timer.h"
 #include "include/neap.h"
 
@@ -27,6 +29,8 @@ struct neap_rt {
   struct neap_sched sched;
   struct neap_timers timers;
   struct neap_cancels cancels;
+  struct neap_syncs syncs;
+  struct neap_selects selects;
   struct neap_posts posts;
   struct neap_sigint sigint;
   struct neap_overflow overflow;

@@ -262,29 +262,37 @@ bool neap__sched_poll_due(struct neap_sched *sched) {
   return now - sched->polled_ns >= NEAP_POLL_NS;
 }
 
+/* A new turn, unless one was interrupted. */
+static void begin_turn(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  if (sched->turn_left > 0)
+    return;
+  end_turn(rt);
+  sched->turn_left = sched->nready;
+  sched->turn_open = sched->turn_left > 0;
+  sched->starved = sched->stuck > 0 && sched->ran == 0;
+  sched->ran = sched->stuck = 0;
+  sched->turns++;
+}
+
 enum neap_turn neap__sched_turn(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   assert(sched->current == NULL);
-  if (sched->turn_left == 0) {
-    end_turn(rt);
-    sched->turn_left = sched->nready;
-    sched->starved = sched->stuck > 0 && sched->ran == 0;
-    sched->ran = sched->stuck = 0;
-    sched->turns++;
-  }
-  sched->turn_open = sched->turn_left > 0;
   bool poll = false;
-  while (sched->turn_left > 0) {
-    struct neap_task *task = pop_ready(sched);
-    sched->turn_left--;
-    if (task->is_main)
-      return NEAP_TURN_MAIN;
-    resume(rt, task);
-    poll = neap__sched_poll_due(sched);
-    if (poll && sched->turn_left > 0)
-      return NEAP_TURN_POLL;
-  }
-  end_turn(rt);
+  do {
+    begin_turn(rt);
+    while (sched->turn_left > 0) {
+      struct neap_task *task = pop_ready(sched);
+      sched->turn_left--;
+      if (task->is_main)
+        return NEAP_TURN_MAIN;
+      resume(rt, task);
+      poll = neap__sched_poll_due(sched);
+      if (poll && sched->turn_left > 0)
+        return NEAP_TURN_POLL;
+    }
+    end_turn(rt);
+  } while (sched->nready > 0 && sched->ran > 0 && !poll);
   return poll ? NEAP_TURN_POLL : NEAP_TURN_DONE;
 }
 

@@ -54,7 +54,7 @@ struct neap_sched {
 };
 
 enum neap_turn {
-  NEAP_TURN_DONE, /* all that were ready at its start have run */
+  NEAP_TURN_DONE, /* nobody is ready, or none of those could run */
   NEAP_TURN_POLL, /* maybe not finished; the loop is to be polled */
   NEAP_TURN_MAIN  /* main is next: the driver returns to it */
 };
@@ -75,8 +75,9 @@ void neap__sched_deinit(struct neap_rt *rt);
 int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
                       bool is_private, size_t extra, struct neap_task **out);
 
-/* Runs tasks: the rest of a turn that was interrupted, or a new turn. On the
-   driver's stack only. */
+/* Runs tasks: the rest of a turn that was interrupted, or new turns until
+   nobody is ready or could run, or the loop is to be polled. On the driver's
+   stack only. */
 enum neap_turn neap__sched_turn(struct neap_rt *rt);
 
 /* Counts a resume; says whether it is time to poll libuv. */

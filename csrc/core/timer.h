@@ -36,6 +36,9 @@ struct neap_timers {
 /* NEAP_FOREVER as a due time never comes. */
 #define NEAP_FOREVER UINT64_MAX
 
+/* As a due time: what would have to wait has timed out at once. */
+#define NEAP_ONCE 0
+
 /* Returns 0 or a negative UV_E*. */
 int neap__timer_init(struct neap_rt *rt);
 

@@ -5,6 +5,8 @@
 #include "lua/await.h"
 
 #include "core/op.h"
+#include "core/waitq.h"
+#include "lua/select.h"
 #include "lua/task.h"
 
 #include <string.h>
@@ -114,9 +116,17 @@ static int neap_await(lua_State *L) {
 /* A task that sleeps, then calls a function. */
 struct timer {
   uint64_t due_ns;
-  struct neap_task *task; /* while it sleeps */
-  bool closed;            /* or on its way: the function runs or has run */
+  struct neap_task *task;   /* while it sleeps */
+  bool closed;              /* or on its way: the function runs or has run */
+  bool fired;               /* its time has come */
+  struct neap_list waiters; /* selects */
 };
+
+/* The timer is over, one way or the other. */
+static void timer_end(struct timer *t) {
+  t->closed = true;
+  neap__waitq_wake_all(&t->waiters, 0);
+}
 
 /* The task of a timer. Upvalues: the neapL, the timer. Arguments: the function
    and its arguments. */
@@ -131,7 +141,8 @@ static int timer_run(lua_State *L) {
   }
   if (t->closed)
     return 0;
-  t->closed = true;
+  t->fired = err == 0;
+  timer_end(t);
   neapL_raise(L, err);
   if (err < 0)
     neapL_nomem(L);
@@ -149,6 +160,7 @@ static int neap_after(lua_State *L) {
   struct timer *t = lua_newuserdatauv(L, sizeof *t, 0);
   memset(t, 0, sizeof *t);
   t->due_ns = neap__timer_after(ns);
+  neap__list_init(&t->waiters);
   luaL_setmetatable(L, TIMER);
   lua_replace(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -165,11 +177,37 @@ static int neap_after(lua_State *L) {
 static int timer_close(lua_State *L) {
   struct timer *t = luaL_checkudata(L, 1, TIMER);
   neap_rt *rt = neapL_peekrt(L);
+  if (rt != NULL)
+    timer_end(t);
   t->closed = true;
   if (t->task != NULL && rt != NULL && t->task->op != NULL)
     neap__op_interrupt(t->task->op, UV_ECANCELED);
   lua_pushboolean(L, true);
   return 1;
+}
+
+/* What select asks. */
+static int timer_select(lua_State *L) {
+  struct timer *t = luaL_checkudata(L, 1, TIMER);
+  neapL_rt(L);
+  if (!t->closed)
+    return neapL_select_later(L, &t->waiters, true);
+  lua_pushboolean(L, true);
+  if (t->fired) {
+    lua_pushboolean(L, true);
+    return 2;
+  }
+  lua_pushnil(L);
+  lua_pushliteral(L, "timer is closed");
+  lua_pushliteral(L, "ECANCELED");
+  return 4;
+}
+
+/* Waiters, if there are any: the state is closing. */
+static int timer_gc(lua_State *L) {
+  struct timer *t = luaL_checkudata(L, 1, TIMER);
+  neapL_gc_enter(L, !neap__list_empty(&t->waiters));
+  return 0;
 }
 
 static int timer_tostring(lua_State *L) {
@@ -218,8 +256,11 @@ static const luaL_Reg await_meta[] = {{"__gc", await_gc}, {NULL, NULL}};
 
 static const luaL_Reg timer_methods[] = {{"close", timer_close}, {NULL, NULL}};
 
-static const luaL_Reg timer_meta[] = {
-    {"__tostring", timer_tostring}, {"__close", timer_close}, {NULL, NULL}};
+static const luaL_Reg timer_meta[] = {{"__tostring", timer_tostring},
+                                      {"__select", timer_select},
+                                      {"__close", timer_close},
+                                      {"__gc", timer_gc},
+                                      {NULL, NULL}};
 
 void neapL_await_open(lua_State *L, struct neapL *N) {
   static const luaL_Reg none[] = {{NULL, NULL}};

@@ -40,15 +40,29 @@ static int raise_interrupt(lua_State *L, struct neapL *N) {
   return luaL_error(L, "interrupted!");
 }
 
-neap_rt *neapL_waitrt(lua_State *L) {
-  struct neapL *N = neapL_self(L);
+/* -1: a finalizer is running. */
+static bool in_finalizer(lua_State *L) {
+  return lua_gc(L, LUA_GCISRUNNING) == -1;
+}
+
+/* Whether nothing at all is in the way: a task waits, on its own thread. */
+static bool is_plain_wait(lua_State *L, const struct neapL *N) {
+  const neap_rt *rt = N->rt;
+  return rt != NULL && !rt->closing && !N->reporting && N->coblocks == 0 &&
+         L != N->main && rt->sched.current != NULL &&
+         !rt->sched.current->is_main && !in_finalizer(L);
+}
+
+/* Apart from the usual case, which so needs no frame. */
+__attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
+                                                 struct neapL *N) {
   neap_rt *rt = rt_of(L, N);
   struct neap_task *current = rt->sched.current;
   if (current == NULL)
     luaL_error(L, "cannot wait here: no task is running (call from a task)");
   if (rt->closing)
-    return rt;                          /* the wait itself says so */
-  if (lua_gc(L, LUA_GCISRUNNING) == -1) /* -1: a finalizer is running */
+    return rt; /* the wait itself says so */
+  if (in_finalizer(L))
     luaL_error(L, "cannot wait in a finalizer");
   if (N->reporting)
     luaL_error(L, "cannot wait while a failure is reported");
@@ -62,6 +76,14 @@ neap_rt *neapL_waitrt(lua_State *L) {
   if (N->coblocks > 0)
     neapL_entry_stand(L, N);
   return rt;
+}
+
+neap_rt *neapL_waitrt_of(lua_State *L, struct neapL *N) {
+  return is_plain_wait(L, N) ? N->rt : waitrt(L, N);
+}
+
+neap_rt *neapL_waitrt(lua_State *L) {
+  return neapL_waitrt_of(L, neapL_self(L));
 }
 
 void neapL_gc_enter(lua_State *L, bool has_waiters) {
@@ -203,6 +225,8 @@ uint64_t neapL_opttimeout(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg))
     return NEAP_FOREVER;
   uint64_t ns = neapL_checkseconds(L, arg);
+  if (ns == 0)
+    return NEAP_ONCE;
   return ns == NEAP_FOREVER ? ns : neap__timer_after(ns);
 }
 

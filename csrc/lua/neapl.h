@@ -70,6 +70,9 @@ neap_rt *neapL_peekrt(lua_State *L);
  */
 neap_rt *neapL_waitrt(lua_State *L);
 
+/* The same where the neapL is at hand. */
+neap_rt *neapL_waitrt_of(lua_State *L, struct neapL *N);
+
 /* For the __gc of an object that tasks may be waiting on: if any are, the
    state is being closed, and the runtime is ended first. */
 void neapL_gc_enter(lua_State *L, bool has_waiters);
@@ -112,7 +115,8 @@ const char *neapL_strerror(int err);
 uint64_t neapL_checkseconds(lua_State *L, int arg);
 uint64_t neapL_optseconds(lua_State *L, int arg, uint64_t def);
 
-/* An optional timeout in seconds as a due time; NEAP_FOREVER without one. */
+/* An optional timeout in seconds as a due time; NEAP_FOREVER without one,
+   NEAP_ONCE for 0. */
 uint64_t neapL_opttimeout(lua_State *L, int arg);
 
 /* A path: a string without NUL. Valid as long as the argument. */

@@ -7,11 +7,14 @@
 
 #include "lua/await.h"
 #include "lua/cancelled.h"
+#include "lua/chan.h"
 #include "lua/context.h"
 #include "lua/neapl.h"
 #include "lua/scope.h"
+#include "lua/select.h"
 #include "lua/shield.h"
 #include "lua/start.h"
+#include "lua/sync.h"
 #include "lua/task.h"
 
 #include <stdio.h>
@@ -254,6 +257,9 @@ int luaopen_neap(lua_State *L) {
   neapL_shield_open(L, N);
   neapL_start_open(L, N);
   neapL_context_open(L, N);
+  neapL_chan_open(L, N);
+  neapL_select_open(L, N);
+  neapL_sync_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");

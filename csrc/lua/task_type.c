@@ -7,6 +7,7 @@
 #include "core/scope.h"
 #include "lua/cancelled.h"
 #include "lua/report.h"
+#include "lua/select.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -124,17 +125,34 @@ static int task_join(lua_State *L) {
   return lua_error(L);
 }
 
-/* task:wait([timeout]) -> true, results | false, error. Waits. */
-static int task_wait(lua_State *L) {
-  struct neapL_handle *h = check_handle(L, 1);
-  int n = wait_for_end(L, h);
-  if (n > 0)
-    return n;
+/* Pushes true and the results, or false and the error, of a task that has
+   ended. */
+static int push_outcome(lua_State *L, struct neapL_handle *h) {
   lua_pushboolean(L, h->outcome == NEAPL_DONE);
   if (h->outcome == NEAPL_DONE)
     return 1 + push_results(L, h);
   push_failure(L, h);
   return 2;
+}
+
+/* task:wait([timeout]) -> true, results | false, error. Waits. */
+static int task_wait(lua_State *L) {
+  struct neapL_handle *h = check_handle(L, 1);
+  int n = wait_for_end(L, h);
+  return n > 0 ? n : push_outcome(L, h);
+}
+
+/* What select asks: as wait. */
+static int task_select(lua_State *L) {
+  struct neapL_handle *h = check_handle(L, 1);
+  struct neap_task *task = live(L, h);
+  if (task != NULL && task == task->rt->sched.current)
+    return luaL_error(L, "cannot join task %I: it is the one that asks",
+                      (LUAI_UACINT)h->id);
+  if (task != NULL)
+    return neapL_select_later(L, &task->joiners, true);
+  lua_pushboolean(L, true);
+  return 1 + push_outcome(L, h);
 }
 
 /* task:cancel([reason]) -> boolean. Does not wait. */
@@ -265,6 +283,9 @@ void neapL_handle_newtype(lua_State *L, struct neapL *N) {
   lua_pushlightuserdata(L, N);
   lua_pushcclosure(L, task_tostring, 1);
   lua_setfield(L, -2, "__tostring");
+  lua_pushlightuserdata(L, N);
+  lua_pushcclosure(L, task_select, 1);
+  lua_setfield(L, -2, "__select");
   lua_pop(L, 1);
   luaL_newmetatable(L, "neap.error");
   lua_pushcfunction(L, error_tostring);
