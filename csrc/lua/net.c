@@ -1,4 +1,5 @@
 /* net.c: neap.net: connecting, listening and servers. */
+#include "lua/serve.h"
 #include "lua/stream.h"
 
 #include <string.h>
@@ -124,11 +125,6 @@ static int net_connect(lua_State *L) {
 
 /* --- servers -------------------------------------------------------------- */
 
-struct neapL_server {
-  neap_server *server; /* NULL: closed */
-  bool warned;         /* that descriptors run out was told once */
-};
-
 static struct neapL_server *check_server(lua_State *L) {
   return neapL_checkself(L, SERVER);
 }
@@ -136,6 +132,7 @@ static struct neapL_server *check_server(lua_State *L) {
 static struct neapL_server *new_server(lua_State *L) {
   struct neapL_server *server = lua_newuserdatauv(L, sizeof *server, 0);
   *server = (struct neapL_server){0};
+  neapL_server_init(server);
   luaL_setmetatable(L, SERVER);
   return server;
 }
@@ -177,9 +174,8 @@ static bool is_shortage(lua_State *L, struct neapL_server *server, int err) {
   return true;
 }
 
-/* Pushes the next connection and returns 0, or a negative code. Waits. */
-static int accept_conn(lua_State *L, struct neapL_server *server,
-                       uint64_t due_ns) {
+int neapL_server_next(lua_State *L, struct neapL_server *server,
+                      uint64_t due_ns) {
   struct neapL_conn *conn = neapL_newconn(L);
   int err;
   do {
@@ -195,7 +191,7 @@ static int server_accept(lua_State *L) {
   neapL_waitrt(L);
   struct neapL_server *server = check_server(L);
   uint64_t limit_ns = neapL_optseconds(L, 2, NEAP_NEVER);
-  int err = accept_conn(L, server, due_after(limit_ns));
+  int err = neapL_server_next(L, server, due_after(limit_ns));
   if (err == 0)
     return 1;
   if (err == UV_EBADF && server->server == NULL)
@@ -210,7 +206,7 @@ static int server_accept(lua_State *L) {
 static int server_call(lua_State *L) {
   neapL_waitrt(L);
   struct neapL_server *server = check_server(L);
-  int err = accept_conn(L, server, NEAP_NEVER);
+  int err = neapL_server_next(L, server, NEAP_NEVER);
   if (err == 0)
     return 1;
   if (server->server == NULL) {
@@ -233,7 +229,7 @@ static int server_address(lua_State *L) {
                  : neapL_pushaddress(L, &address);
 }
 
-static void close_server(lua_State *L, struct neapL_server *box) {
+void neapL_server_close(lua_State *L, struct neapL_server *box) {
   neap_server *server = box->server;
   box->server = NULL;
   if (server != NULL && neapL_peekrt(L) != NULL)
@@ -242,7 +238,7 @@ static void close_server(lua_State *L, struct neapL_server *box) {
 
 /* server:close() -> true. */
 static int server_close(lua_State *L) {
-  close_server(L, check_server(L));
+  neapL_server_close(L, check_server(L));
   lua_pushboolean(L, true);
   return 1;
 }
@@ -254,7 +250,7 @@ static int server_gc(lua_State *L) {
   neapL_gc_enter(L, neap_server_waited(server->server));
   if (server->server == NULL || neapL_peekrt(L) == NULL)
     return 0;
-  close_server(L, server);
+  neapL_server_close(L, server);
   neapL_warn(L, "a server was not closed");
   return 0;
 }
@@ -277,6 +273,8 @@ static int server_tostring(lua_State *L) {
 
 static const luaL_Reg server_methods[] = {
     {"accept", server_accept},
+    {"serve", neapL_server_serve},
+    {"shutdown", neapL_server_shutdown},
     {"address", server_address},
     {"close", server_close},
     {NULL, NULL},

@@ -18,7 +18,8 @@ struct neapL_scope {
   uint64_t failed_id;  /* whose; 0: none failed before its block did */
   uint32_t ncancelled; /* tasks in it that a cancellation has ended */
   bool body_failed;
-  bool is_call;                /* of a function: ends with it */
+  bool is_isolated; /* a failure in it is the task's own: it ends nothing */
+  bool is_call;     /* of a function: ends with it */
   struct neapL_scope_box *box; /* what scripts see, or NULL */
   double seconds;              /* of a time limit */
 };

@@ -54,7 +54,8 @@ struct neap_scope *neapL_scope_here(lua_State *L, struct neapL *N) {
 
 bool neapL_scope_fail(lua_State *L, struct neapL_scope *scope,
                       const struct neap_task *task) {
-  if (scope->body_failed || scope->failed_id != 0 || scope->core.orphaned)
+  if (scope->is_isolated || scope->body_failed || scope->failed_id != 0 ||
+      scope->core.orphaned)
     return false;
   scope->error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   scope->failed_id = task->id;
@@ -64,6 +65,8 @@ bool neapL_scope_fail(lua_State *L, struct neapL_scope *scope,
 
 void neapL_scope_fail_bare(struct neapL_scope *scope,
                            const struct neap_task *task) {
+  if (scope->is_isolated)
+    return;
   if (scope->failed_id == 0)
     scope->failed_id = task->id;
   neap__cancel_entry(&scope->core.entry, NEAP_WHY_CHILD);

@@ -397,6 +397,45 @@ waits["server:accept"] = function()
   }
 end
 
+waits["server:serve"] = function()
+  local server = assert(net.listen("127.0.0.1", 0))
+  return {
+    wait = function()
+      return server:serve(forever)
+    end,
+    close = function()
+      server:close()
+    end,
+  }
+end
+
+waits["server:shutdown"] = function()
+  local server = assert(net.listen("127.0.0.1", 0))
+  local _, port = server:address()
+  local finish, conn
+  local serving = neap.spawn(server.serve, server, function()
+    neap.shield(neap.await, function(done)
+      finish = done
+    end)
+  end)
+  conn = assert(net.connect("127.0.0.1", port))
+  while not finish do
+    neap.yield()
+  end
+  return {
+    wait = function()
+      return server:shutdown()
+    end,
+    value = true,
+    complete = finish,
+    close = function()
+      finish()
+      serving:join()
+      conn:close()
+    end,
+  }
+end
+
 waits["net.listen"] = function()
   return {
     wait = function()

@@ -58,6 +58,27 @@ function server:accept(timeout) end
 ---@return string? family  the code after a failure
 function server:address() end
 
+---@class neap.serve_options
+---@field limit? integer  at most so many handlers at once; more connections wait
+---@field on_error? fun(err: any, conn: neap.conn)  for a handler's error; default: reported
+
+--- Calls `fn(conn)` for each connection, in a task of its own; the connection is
+--- closed when `fn` and what it spawned have ended. An error of one handler does not
+--- touch the others. Returns when the server is closed and all handlers have ended.
+--- When it is cancelled, so are they. Waits.
+---@param fn fun(conn: neap.conn)
+---@param options? neap.serve_options
+---@return true? ok
+---@return string? message
+---@return string? code
+function server:serve(fn, options) end
+
+--- Stops accepting and waits for the handlers of `serve`; those that have not ended
+--- after `grace` seconds are cancelled. True when none had to be. Waits.
+---@param grace? number  default: no limit
+---@return boolean in_time
+function server:shutdown(grace) end
+
 --- Stops listening. Who waits in accept gets "ECANCELED". Does not wait.
 ---@return true
 function server:close() end
