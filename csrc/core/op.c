@@ -154,7 +154,7 @@ NOT_IN_FRAME static void call_off(struct neap_op *op, struct neap_task *task) {
   neap__op_interrupt(op, task->interrupt);
   if (op->done && is_hopeless(task)) {
     neap__op_unref(op); /* nobody comes back to do it */
-    neap__sched_drop(op->rt);
+    neap__sched_drop(task->rt);
   }
 }
 

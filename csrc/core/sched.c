@@ -162,13 +162,15 @@ static struct neap_task *pop_ready(struct neap_sched *sched) {
   return task;
 }
 
-static void switch_to(struct neap_sched *sched, struct neap_task *task) {
+/* Inline, as neap__switch_into wants it. */
+static inline __attribute__((always_inline)) void
+switch_to(struct neap_sched *sched, struct neap_task *task) {
   struct neap_sanitize *sanitize = &task->frames.slot->sanitize;
   sched->current = task;
   neap__cxx_swap(&sched->cxx, &sched->driver_exceptions, &task->exceptions);
   sched->left = &sched->driver_sanitize;
   neap__sanitize_leave(&sched->driver_sanitize, sanitize, false);
-  neap__switch(&sched->driver_sp, task->frames.sp);
+  neap__switch_into(&sched->driver_sp, task->frames.sp);
   neap__sanitize_arrive(&sched->driver_sanitize, sched->left, false);
   neap__cxx_swap(&sched->cxx, &task->exceptions, &sched->driver_exceptions);
   sched->current = NULL;
@@ -205,7 +207,8 @@ static void no_room(struct neap_sched *sched, struct neap_task *task) {
   sched->stuck++;
 }
 
-static void resume(struct neap_rt *rt, struct neap_task *task) {
+static inline __attribute__((always_inline)) void
+resume(struct neap_rt *rt, struct neap_task *task) {
   struct neap_sched *sched = &rt->sched;
   if (neap__stack_enter(&rt->stacks, &task->frames) < 0) {
     no_room(sched, task);

@@ -11,12 +11,9 @@
  *   48 rbp, 56 return address
  */
 	.text
-	.globl neap__switch
-	.hidden neap__switch
-	.type neap__switch, @function
-	.p2align 4
-neap__switch:
-	.cfi_startproc
+
+	/* Saves this stack and goes over to the other one. */
+	.macro change_stack
 	pushq %rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
@@ -40,7 +37,7 @@ neap__switch:
 	stmxcsr (%rsp)
 	fnstcw 4(%rsp)
 	/* What we have, to be held against the other's: loading control words
-	   costs more than the rest of the switch, and they differ hardly ever.
+	   may cost more than the rest of the switch, and they differ hardly ever.
 	   Each is read as it was just stored; one load of both would wait until
 	   the stores have reached the cache. */
 	movl (%rsp), %eax
@@ -50,7 +47,9 @@ neap__switch:
 	cmpl (%rsp), %eax
 	jne 2f
 	cmpw 4(%rsp), %dx
-	jne 2f
+	je 1f
+2:	ldmxcsr (%rsp)
+	fldcw 4(%rsp)
 1:	addq $8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq %r15
@@ -71,25 +70,35 @@ neap__switch:
 	popq %rbp
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore rbp
-	/* Not ret: the processor would predict a return to where this stack was
-	   left, which is wrong at each switch. */
+	.endm
+
+	.globl neap__switch
+	.hidden neap__switch
+	.type neap__switch, @function
+	.p2align 4
+neap__switch:
+	.cfi_startproc
+	change_stack
+	/* Not ret: what the processor expects there is where this stack's own
+	   caller was called from. That stays for neap__switch_into. */
 	popq %rcx
 	.cfi_adjust_cfa_offset -8
 	.cfi_register rip, rcx
 	jmpq *%rcx
-	.cfi_restore rip
-	.cfi_adjust_cfa_offset 64
-	.cfi_rel_offset rbp, 48
-	.cfi_rel_offset rbx, 40
-	.cfi_rel_offset r12, 32
-	.cfi_rel_offset r13, 24
-	.cfi_rel_offset r14, 16
-	.cfi_rel_offset r15, 8
-2:	ldmxcsr (%rsp)
-	fldcw 4(%rsp)
-	jmp 1b
 	.cfi_endproc
 	.size neap__switch, .-neap__switch
+
+/* Entered by the jump in switch.h, with the return address pushed. */
+	.globl neap__switch_by_ret
+	.hidden neap__switch_by_ret
+	.type neap__switch_by_ret, @function
+	.p2align 4
+neap__switch_by_ret:
+	.cfi_startproc
+	change_stack
+	ret
+	.cfi_endproc
+	.size neap__switch_by_ret, .-neap__switch_by_ret
 
 /* First frame of a new stack: entry is in rbx, arg in r12. The undefined return address
    ends every backtrace here. */

@@ -40,8 +40,15 @@ static int raise_interrupt(lua_State *L, struct neapL *N) {
   return luaL_error(L, "interrupted!");
 }
 
-/* -1: a finalizer is running. */
-static bool in_finalizer(lua_State *L) {
+/*
+ * Whether a finalizer is running. It runs in a call that can't yield, so a
+ * task's own thread that can yield is in none: that is quicker to see than what
+ * the collector says. Of a coroutine it proves nothing: the finalizer may have
+ * resumed it.
+ */
+static bool in_finalizer(lua_State *L, const struct neap_task *current) {
+  if (L == current->arg && lua_isyieldable(L))
+    return false;
   return lua_gc(L, LUA_GCISRUNNING) == -1;
 }
 
@@ -50,7 +57,7 @@ static bool is_plain_wait(lua_State *L, const struct neapL *N) {
   const neap_rt *rt = N->rt;
   return rt != NULL && !rt->closing && !N->reporting && N->coblocks == 0 &&
          L != N->main && rt->sched.current != NULL &&
-         !rt->sched.current->is_main && !in_finalizer(L);
+         !rt->sched.current->is_main && !in_finalizer(L, rt->sched.current);
 }
 
 /* Apart from the usual case, which so needs no frame. */
@@ -62,7 +69,7 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
     luaL_error(L, "cannot wait here: no task is running (call from a task)");
   if (rt->closing)
     return rt; /* the wait itself says so */
-  if (in_finalizer(L))
+  if (in_finalizer(L, current))
     luaL_error(L, "cannot wait in a finalizer");
   if (N->reporting)
     luaL_error(L, "cannot wait while a failure is reported");

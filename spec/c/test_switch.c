@@ -38,14 +38,18 @@ static uint64_t mix(const uint64_t *v, const double *d, size_t n) {
   return sum;
 }
 
-/* Holds values in registers over switches as far as the compiler can. */
+/* Holds values in registers over switches as far as the compiler can. The main
+   side goes to the other one as the driver does. */
 __attribute__((noinline)) static uint64_t churn(uint64_t v, void **mine,
                                                 void **theirs, int times) {
   uint64_t a = v + 1, b = v + 2, c = v + 3, d = v + 5, e = v + 7, f = v + 11;
   double p = (double)v + 0.5, q = (double)v + 1.5, r = (double)v + 2.5;
   double s = (double)v + 3.5, t = (double)v + 4.5, u = (double)v + 5.5;
   for (int i = 0; i < times; i++) {
-    neap__switch(mine, *theirs);
+    if (mine == &main_sp)
+      neap__switch_into(mine, *theirs);
+    else
+      neap__switch(mine, *theirs);
     a += b ^ (uint64_t)i, b += c, c += d, d += e, e += f, f += a;
     p += q * 0.5, q += r * 0.5, r += s * 0.25, s += t * 0.25;
     t += u * 0.125, u += 1.0;
