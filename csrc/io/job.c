@@ -112,8 +112,12 @@ static void submit_queued(struct neap_rt *rt);
 /* Whoever waits is woken; what is left of a job that was let go is freed. */
 static void finish(struct neap_job *job, int status) {
   struct neap_op *op = neap__op_of(job);
-  if (neap__op_abandoned(op) && job->drop != NULL)
+  if (!neap__op_abandoned(op)) {
+    if (job->done != NULL)
+      job->done(job);
+  } else if (job->drop != NULL) {
     job->drop(job);
+  }
   neap__op_wake(op, status);
 }
 
@@ -165,7 +169,7 @@ static enum neap_op_fate call_off(struct neap_op *op) {
   return NEAP_OP_LATE;
 }
 
-int neap__job_run(struct neap_job *job) {
+int neap__job_start(struct neap_job *job) {
   struct neap_op *op = neap__op_of(job);
   struct neap_rt *rt = op->rt;
   int err = neap__job_pool(rt);
@@ -174,5 +178,48 @@ int neap__job_run(struct neap_job *job) {
   op->cancel = call_off;
   neap__list_push(&rt->io->fs_waiters, &job->link);
   submit_queued(rt);
-  return neap__op_park(op);
+  return 0;
+}
+
+int neap__job_run(struct neap_job *job) {
+  int err = neap__job_start(job);
+  return err < 0 ? err : neap__op_park(neap__op_of(job));
+}
+
+void neap__job_let_go(struct neap_job *job) {
+  assert(job->effect == NEAP_JOB_PURE);
+  neap__op_interrupt(neap__op_of(job), UV_ECANCELED);
+  neap__job_free(job);
+}
+
+struct step_job {
+  struct neap_job job;
+  int (*step)(void *state);
+  void *state;
+};
+
+static void work_step(struct neap_job *job) {
+  struct step_job *step = NEAP_LIST_ENTRY(job, struct step_job, job);
+  job->result = step->step(step->state);
+}
+
+int neap__job_repeat(struct neap_rt *rt, const char *what,
+                     enum neap_job_effect effect, int (*step)(void *state),
+                     void *state) {
+  int result = 1;
+  assert(effect != NEAP_JOB_PURE);
+  while (result == 1) {
+    struct step_job *job = NULL;
+    int err = effect == NEAP_JOB_SHIELDED ? 0 : neap__handle_enter(rt);
+    if (err == 0)
+      err = neap__job_new(rt, what, effect, sizeof *job, (void **)&job);
+    if (err < 0)
+      return err;
+    job->job.work = work_step;
+    job->step = step;
+    job->state = state;
+    result = neap__job_run(&job->job);
+    neap__job_free(&job->job);
+  }
+  return result;
 }

@@ -31,6 +31,9 @@ struct neap_job {
   /* On the loop's thread: nobody will look at the job any more, and the pool
      has let go of it. Frees what it brought. NULL: nothing to free. */
   void (*drop)(struct neap_job *job);
+  /* On the loop's thread: a job that was started, and not let go of, has come
+     to its end. Takes what it brought, gives it up with neap__job_free. */
+  void (*done)(struct neap_job *job);
   int result; /* 0 or more, or a negative code; UV_ECANCELED until work ran */
   uint8_t effect;
   bool begun;   /* it was given to the pool */
@@ -57,6 +60,32 @@ int neap__job_new(struct neap_rt *rt, const char *what,
  * but to free.
  */
 int neap__job_run(struct neap_job *job);
+
+/*
+ * Hands it to the pool, or to the queue for it, and goes on: its end is told to
+ * job->done, unless it is let go of before. Does not wait. Returns 0, or a
+ * negative code: then it was not started and is the caller's to free.
+ */
+int neap__job_start(struct neap_job *job);
+
+/* Lets go of a started job, which is NEAP_JOB_PURE: drop is called, now or when
+   the pool is done with it. Gives the caller's share up. */
+void neap__job_let_go(struct neap_job *job);
+
+/*
+ * Runs step(state) in the pool again and again, in a job each, until it returns
+ * something else than 1. Waits. Between two of them, unless effect is
+ * NEAP_JOB_SHIELDED, the task may be cancelled; a step that has begun is waited
+ * for, so that state is the caller's alone when this returns. Returns what the
+ * last step did, or the code that ended the wait.
+ */
+int neap__job_repeat(struct neap_rt *rt, const char *what,
+                     enum neap_job_effect effect, int (*step)(void *state),
+                     void *state);
+
+/* For how long such a step should work: the pool is for others, too, and a
+   cancelled task waits for the step's end. */
+#define NEAP_JOB_STEP_NS ((uint64_t)10 * 1000 * 1000)
 
 /* Gives the caller's share up. */
 void neap__job_free(struct neap_job *job);
