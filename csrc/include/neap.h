@@ -616,6 +616,44 @@ NEAP_API int neap_fs_remove_shielded(neap_rt *rt, const char *path,
 /* The same where nobody may wait: it blocks. Does not wait. Any thread. */
 NEAP_API int neap_fs_remove_blocking(const char *path);
 
+typedef struct neap_copy neap_copy; /* a copy under way */
+
+/*
+ * Copies a file: its bytes, with their holes, and for a new one its permissions
+ * less the umask. With recursive whatever it is, with all in it: links as
+ * links, files of several names as such, owners, permissions and times; what is
+ * at `to` is replaced, a folder there is added to. Never follows a link within
+ * either tree, even one that a folder is swapped for meanwhile. Waits; when the
+ * task is cancelled it stops, and a file that is not whole is removed. Returns
+ * 0, UV_EISDIR for a folder without recursive, UV_EINVAL when a folder would be
+ * copied into itself or something onto itself, or another code.
+ */
+NEAP_API int neap_fs_copy(neap_rt *rt, const char *from, const char *to,
+                          bool recursive);
+
+/* The same in steps of some milliseconds. Does not wait. Returns 0 and a copy
+   to be freed in *out, or UV_ENOMEM. */
+NEAP_API int neap_copy_new(const char *from, const char *to, bool recursive,
+                           neap_copy **out);
+
+/* A step. Waits. Returns 1: there is more to do; 0: all is done; or a negative
+   code, and then it is over. */
+NEAP_API int neap_copy_step(neap_rt *rt, neap_copy *copy);
+
+/* Leaves a file off that is not whole. Waits, but is not cancelled. Returns 0
+   or a negative code. */
+NEAP_API int neap_copy_undo(neap_rt *rt, neap_copy *copy);
+
+/* Between two steps: how many bytes were copied, the original that is being
+   copied, the path of what failed (NULL: unknown); borrowed. Does not wait. */
+NEAP_API uint64_t neap_copy_bytes(const neap_copy *copy);
+NEAP_API const char *neap_copy_path(const neap_copy *copy);
+NEAP_API const char *neap_copy_failed(const neap_copy *copy);
+
+/* A file that is not whole is removed by a plain blocking call. Does not wait.
+   NULL is harmless. */
+NEAP_API void neap_copy_free(neap_copy *copy);
+
 typedef struct neap_walk neap_walk; /* a way through a tree of folders */
 
 /* What neap_walk_open may be told. All-zero but size: the defaults. */

@@ -2,11 +2,11 @@
  * fs.c: operations on paths: libuv's own functions, called synchronously in
  * one of our jobs, so that the caps of job.h hold for them.
  */
-#include "io/fs_stat.h"
 #include "io/handle.h"
 #include "io/job.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 struct path_job {
   struct neap_job job;
@@ -92,13 +92,34 @@ static int run(struct path_job *on) {
   return err;
 }
 
+static const char *type_of(uint64_t mode) {
+  switch (mode & S_IFMT) {
+  case S_IFREG:
+    return "file";
+  case S_IFDIR:
+    return "directory";
+  case S_IFLNK:
+    return "link";
+  case S_IFIFO:
+    return "fifo";
+  case S_IFSOCK:
+    return "socket";
+  case S_IFCHR:
+    return "char";
+  case S_IFBLK:
+    return "block";
+  default:
+    return "unknown";
+  }
+}
+
 static neap_fs_time time_of(const uv_timespec_t *time) {
   return (neap_fs_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
 }
 
 static void fill_in(const uv_stat_t *from, neap_fs_info *out) {
   *out = (neap_fs_info){
-      .type = neap__fs_stat_type(from->st_mode),
+      .type = type_of(from->st_mode),
       .dev = from->st_dev,
       .mode = from->st_mode,
       .nlink = from->st_nlink,

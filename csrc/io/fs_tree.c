@@ -227,19 +227,6 @@ static int step(void *state) {
   return 1;
 }
 
-/* The last name of path, which is cut off behind it; NULL: it has none that
-   could be removed. */
-static char *last_name(char *path) {
-  size_t len = strlen(path);
-  while (len > 1 && path[len - 1] == '/')
-    path[--len] = '\0';
-  char *slash = strrchr(path, '/');
-  char *name = slash != NULL ? slash + 1 : path;
-  bool is_name = strcmp(name, "") != 0 && strcmp(name, ".") != 0 &&
-                 strcmp(name, "..") != 0;
-  return is_name ? name : NULL;
-}
-
 static int new_removal(const char *path, bool recursive, struct removal **out) {
   size_t size = strlen(path) + 1;
   if (size == 1)
@@ -250,7 +237,7 @@ static int new_removal(const char *path, bool recursive, struct removal **out) {
   memset(removal, 0, sizeof *removal);
   memcpy(removal->path, path, size);
   removal->recursive = recursive;
-  removal->name = last_name(removal->path);
+  removal->name = neap__tree_last_name(removal->path);
   if (removal->name == NULL) {
     neap__mem_shared_free(removal);
     return UV_EINVAL;

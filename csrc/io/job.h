@@ -31,8 +31,7 @@ struct neap_job {
   /* On the loop's thread: nobody will look at the job any more, and the pool
      has let go of it. Frees what it brought. NULL: nothing to free. */
   void (*drop)(struct neap_job *job);
-  /* On the loop's thread: a job that was started, and not let go of, has come
-     to its end. Takes what it brought, gives it up with neap__job_free. */
+  /* On the loop's thread, of a job that was started: it has come to its end. */
   void (*done)(struct neap_job *job);
   int result; /* 0 or more, or a negative code; UV_ECANCELED until work ran */
   uint8_t effect;
@@ -62,23 +61,26 @@ int neap__job_new(struct neap_rt *rt, const char *what,
 int neap__job_run(struct neap_job *job);
 
 /*
- * Hands it to the pool, or to the queue for it, and goes on: its end is told to
- * job->done, unless it is let go of before. Does not wait. Returns 0, or a
- * negative code: then it was not started and is the caller's to free.
+ * Has it run while nobody waits, and gives it up: job->done is called once,
+ * later. Does not wait. Returns 0, or a negative code with nothing changed.
  */
 int neap__job_start(struct neap_job *job);
 
-/* Lets go of a started job, which is NEAP_JOB_PURE: drop is called, now or when
-   the pool is done with it. Gives the caller's share up. */
-void neap__job_let_go(struct neap_job *job);
+/* Takes back a job that was started. False: the pool is at work on it, or was.
+   Else work will not run; done is called now or later. */
+bool neap__job_retract(struct neap_job *job);
 
 /*
- * Runs step(state) in the pool again and again, in a job each, until it returns
- * something else than 1. Waits. Between two of them, unless effect is
- * NEAP_JOB_SHIELDED, the task may be cancelled; a step that has begun is waited
- * for, so that state is the caller's alone when this returns. Returns what the
- * last step did, or the code that ended the wait.
+ * Runs step(state) in a job. Waits. Unless effect is NEAP_JOB_SHIELDED the task
+ * may be cancelled before it has begun; then it is waited for, so that state is
+ * the caller's alone when this returns. Returns what step did, or the code that
+ * ended the wait.
  */
+int neap__job_step(struct neap_rt *rt, const char *what,
+                   enum neap_job_effect effect, int (*step)(void *state),
+                   void *state);
+
+/* The same again and again, as long as step returns 1. */
 int neap__job_repeat(struct neap_rt *rt, const char *what,
                      enum neap_job_effect effect, int (*step)(void *state),
                      void *state);

@@ -263,6 +263,14 @@ int neap__tree_next(struct neap_tree *tree) {
   return 1;
 }
 
+char *neap__tree_last_name(char *path) {
+  size_t len = strlen(path);
+  while (len > 1 && path[len - 1] == '/')
+    path[--len] = '\0';
+  char *name = path + name_in(path, len);
+  return name[0] == '\0' || is_dots(name) ? NULL : name;
+}
+
 void neap__tree_close(struct neap_tree *tree) {
   for (uint32_t i = 0; i < tree->depth; i++)
     if (tree->levels[i].dir != NULL)

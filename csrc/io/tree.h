@@ -77,6 +77,10 @@ static inline const char *neap__tree_entry(const struct neap_tree *tree) {
 /* Makes the path that of the innermost folder itself, for a message. */
 const char *neap__tree_folder(struct neap_tree *tree);
 
+/* The last name of path, from which it takes the slashes behind it; NULL: it
+   has none that is an entry's ("/", "..", ""). */
+char *neap__tree_last_name(char *path);
+
 /* Closes every folder and frees all. */
 void neap__tree_close(struct neap_tree *tree);
 

@@ -52,7 +52,7 @@ struct way {
 
 struct walk_job {
   struct neap_job job;
-  struct neap_walk *walk;
+  struct neap_walk *walk; /* NULL: it was closed */
   struct way *way;
 };
 
@@ -202,14 +202,14 @@ static void work_walk(struct neap_job *job) {
 
 /* --- on the loop's thread ------------------------------------------- */
 
-static void drop_walk(struct neap_job *job) {
-  free_way(NEAP_LIST_ENTRY(job, struct walk_job, job)->way);
-}
-
 /* A chunk has come. */
 static void on_done(struct neap_job *job) {
   struct walk_job *on = NEAP_LIST_ENTRY(job, struct walk_job, job);
   struct neap_walk *walk = on->walk;
+  if (walk == NULL) {
+    free_way(on->way);
+    return;
+  }
   walk->job = NULL;
   walk->next = on->way->chunk;
   on->way->chunk = (struct chunk){0};
@@ -220,7 +220,6 @@ static void on_done(struct neap_job *job) {
     walk->err = job->result;
     free_way(on->way);
   }
-  neap__job_free(job);
   neap__waitq_wake_all(&walk->waiters, 0);
 }
 
@@ -231,7 +230,6 @@ static int start_job(struct neap_walk *walk) {
   if (err < 0)
     return err;
   on->job.work = work_walk;
-  on->job.drop = drop_walk;
   on->job.done = on_done;
   on->walk = walk;
   on->way = walk->way;
@@ -247,9 +245,11 @@ static int start_job(struct neap_walk *walk) {
 
 static void on_end(struct neap_handle *handle) {
   struct neap_walk *walk = walk_of(handle);
-  if (walk->job != NULL)
-    neap__job_let_go(&walk->job->job);
-  walk->job = NULL;
+  if (walk->job != NULL) {
+    walk->job->walk = NULL;
+    neap__job_retract(&walk->job->job);
+    walk->job = NULL;
+  }
   free_way(walk->way);
   walk->way = NULL;
   free_chunk(&walk->now);

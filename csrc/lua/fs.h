@@ -7,6 +7,7 @@
 /* Each adds its functions to the table on L's top. May raise. */
 void neapL_fs_path_open(lua_State *L, struct neapL *N);
 void neapL_fs_tree_open(lua_State *L, struct neapL *N);
+void neapL_fs_copy_open(lua_State *L, struct neapL *N);
 
 /* true, or the failure of what was done to path. */
 int neapL_fs_done(lua_State *L, int err, const char *path);
