@@ -616,6 +616,15 @@ NEAP_API int neap_fs_remove_shielded(neap_rt *rt, const char *path,
 /* The same where nobody may wait: it blocks. Does not wait. Any thread. */
 NEAP_API int neap_fs_remove_blocking(const char *path);
 
+/*
+ * Makes a file, or a folder, of a new name where the system keeps temporary
+ * ones ($TMPDIR, /tmp). Waits. Returns 0 and the name, ended by NUL, in *name;
+ * the file in *out, open for reading and writing, of which the caller holds a
+ * share, and whose name is removed when it is closed; or a negative code.
+ */
+NEAP_API int neap_fs_tempfile(neap_rt *rt, neap_blob *name, neap_file **out);
+NEAP_API int neap_fs_tempdir(neap_rt *rt, neap_blob *name);
+
 typedef struct neap_copy neap_copy; /* a copy under way */
 
 /*

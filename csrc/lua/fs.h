@@ -8,6 +8,13 @@
 void neapL_fs_path_open(lua_State *L, struct neapL *N);
 void neapL_fs_tree_open(lua_State *L, struct neapL *N);
 void neapL_fs_copy_open(lua_State *L, struct neapL *N);
+void neapL_fs_temp_open(lua_State *L, struct neapL *N);
+
+/* Whether what ends something may wait for it. In a finalizer and on the
+   driver's stack nobody can, and lua_gc tells: it returns -1 in the former. */
+static inline bool neapL_fs_canwait(lua_State *L, const neap_rt *rt) {
+  return rt->sched.current != NULL && lua_gc(L, LUA_GCISRUNNING) != -1;
+}
 
 /* true, or the failure of what was done to path. */
 int neapL_fs_done(lua_State *L, int err, const char *path);

@@ -19,7 +19,7 @@ static void free_copy(struct copy_box *box) {
 static int copy_close(lua_State *L) {
   struct copy_box *box = lua_touserdata(L, 1);
   neap_rt *rt = neapL_peekrt(L);
-  if (box->copy != NULL && rt != NULL)
+  if (box->copy != NULL && rt != NULL && neapL_fs_canwait(L, rt))
     neap_copy_undo(rt, box->copy); /* if there is no memory, free does it */
   free_copy(box);
   return 0;

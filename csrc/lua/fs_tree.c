@@ -1,4 +1,4 @@
-/* fs_tree.c: neap.fs: functions of a tree of folders: remove, walk. */
+/* fs_tree.c: neap.fs: functions of a tree of folders: remove, walk, glob. */
 #include "lua/fs.h"
 
 #include <uv.h>
@@ -136,10 +136,27 @@ static const luaL_Reg walk_meta[] = {
     {NULL, NULL},
 };
 
+/* --- names that match ------------------------------------------------- */
+
+/* fs.glob(pattern) -> list of paths | nil, message, code. Waits. Written in
+ * Lua: lua/neap/fs/glob.lua. */
+static int fs_glob(lua_State *L) {
+  neapL_checkpath(L, 1);
+  neapL_waitrt(L);
+  lua_settop(L, 1);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "neap.fs.glob");
+  lua_call(L, 1, 1);
+  lua_insert(L, 1);
+  lua_call(L, 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
 /* --- the functions ---------------------------------------------------- */
 
 static const luaL_Reg functions[] = {
     {"walk", fs_walk},
+    {"glob", fs_glob},
     {NULL, NULL},
 };
 
