@@ -705,6 +705,56 @@ NEAP_API bool neap_walk_waited(const neap_walk *walk);
    Does not wait. NULL is harmless. */
 NEAP_API void neap_walk_close(neap_walk *walk);
 
+/* --- watching ------------------------------------------------------------- */
+
+typedef struct neap_watch neap_watch;
+
+/* What neap_watch_open may be told. All-zero but size: the defaults. */
+typedef struct neap_watch_options {
+  size_t size;      /* sizeof(neap_watch_options) */
+  bool recursive;   /* what is in its folders, too, also in later ones */
+  uint64_t poll_ns; /* look again each time that is over; 0: have the system
+                       tell */
+  /* Out: the limit of the system that was met (static text), or NULL. */
+  const char *limit;
+} neap_watch_options;
+
+typedef struct neap_watch_event {
+  const char *kind; /* "create", "change", "remove", "rename" (from elsewhere
+                       in what is watched), "overflow", "error" */
+  const char *path;
+  const char *name;  /* below the path that is watched, or its last name */
+  const char *from;  /* of a rename: the path it had, else NULL */
+  int err;           /* of an error: why what is at path can't be watched */
+  const char *limit; /* and the limit that was met, or NULL */
+  bool overflow;     /* events were lost: what is there must be looked at */
+} neap_watch_event;
+
+/*
+ * Watches a folder, or a file by its name. Waits. Returns 0 and a watch to be
+ * closed in *out, or a negative code. options may be NULL. What comes into a
+ * watched tree is told whole: names that were made in a new folder before it
+ * could be watched are told, too.
+ */
+NEAP_API int neap_watch_open(neap_rt *rt, const char *path,
+                             neap_watch_options *options, neap_watch **out);
+
+/*
+ * The next event, valid until the next call; until due_ns at most. Waits.
+ * Returns 1; 0 when the path itself is gone and all was told; UV_ETIMEDOUT;
+ * UV_EBADF when the watch is closed, UV_ECANCELED when it is closed meanwhile;
+ * or the code that ended the wait.
+ */
+NEAP_API int neap_watch_next(neap_watch *watch, uint64_t due_ns,
+                             neap_watch_event *out);
+
+/* Whether a task waits for an event. Does not wait. */
+NEAP_API bool neap_watch_waited(const neap_watch *watch);
+
+/* Ends it, wakes who waits, and gives the caller's share of the memory up. Does
+   not wait. NULL is harmless. */
+NEAP_API void neap_watch_close(neap_watch *watch);
+
 #ifdef __cplusplus
 }
 #endif

@@ -46,7 +46,7 @@ static int open_around(struct neap_tree *tree, char *path, char *name) {
   char cut = *name;
   *name = '\0';
   bool is_here = name == path;
-  int err = neap__tree_open(tree, is_here ? "." : path, path);
+  int err = neap__tree_open(tree, is_here ? "." : path, true, path);
   *name = cut;
   return err < 0 ? err : neap__tree_name(tree, name);
 }
@@ -56,7 +56,7 @@ static int open_around(struct neap_tree *tree, char *path, char *name) {
 static int open_from(struct neap_copy *copy) {
   struct neap_tree *from = &copy->from;
   if (copy->from_name == NULL) {
-    int err = neap__tree_open(from, copy->source, copy->source);
+    int err = neap__tree_open(from, copy->source, true, copy->source);
     return err < 0
                ? err
                : neap__fs_stat_at(neap__tree_fd(from), "", false, &copy->info);

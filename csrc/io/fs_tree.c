@@ -160,7 +160,7 @@ static int begin(struct removal *removal) {
   *name = '\0';
   if (name > path)
     shown = around = path;
-  int err = neap__tree_open(tree, around, shown);
+  int err = neap__tree_open(tree, around, true, shown);
   *name = cut;
   if (err == 0)
     err = neap__tree_name(tree, name);

@@ -130,9 +130,9 @@ static int push(struct neap_tree *tree, int fd) {
   return 0;
 }
 
-int neap__tree_open(struct neap_tree *tree, const char *path,
+int neap__tree_open(struct neap_tree *tree, const char *path, bool follow,
                     const char *shown) {
-  int fd = open_again(AT_FDCWD, path, 0);
+  int fd = open_again(AT_FDCWD, path, follow ? 0 : O_NOFOLLOW);
   if (fd < 0)
     return fd;
   int err = put_name(tree, 0, shown);

@@ -41,9 +41,9 @@ struct neap_tree {
   unsigned char kind; /* the entry's: DT_* */
 };
 
-/* Opens the outermost folder, following links. shown is what the paths of its
-   entries begin with. Returns 0 or a negative code. */
-int neap__tree_open(struct neap_tree *tree, const char *path,
+/* Opens the outermost folder; follow: through a link, too. shown is what the
+   paths of its entries begin with. Returns 0 or a negative code. */
+int neap__tree_open(struct neap_tree *tree, const char *path, bool follow,
                     const char *shown);
 
 /* Comes to the next entry. Returns 1, 0 when there is none, or a negative

@@ -185,7 +185,7 @@ static int fill(struct way *way) {
   int more = 1;
   if (!way->begun) {
     way->begun = true;
-    more = neap__tree_open(&way->tree, way->root, way->root);
+    more = neap__tree_open(&way->tree, way->root, true, way->root);
     more = more < 0 ? more : 1;
   }
   for (int i = 1; more == 1 && i <= CHUNK_ENTRIES; i++) {

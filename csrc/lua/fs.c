@@ -214,5 +214,6 @@ int luaopen_neap_fs(lua_State *L) {
   neapL_fs_tree_open(L, N);
   neapL_fs_copy_open(L, N);
   neapL_fs_temp_open(L, N);
+  neapL_watch_open(L, N);
   return 1;
 }

@@ -9,6 +9,7 @@ void neapL_fs_path_open(lua_State *L, struct neapL *N);
 void neapL_fs_tree_open(lua_State *L, struct neapL *N);
 void neapL_fs_copy_open(lua_State *L, struct neapL *N);
 void neapL_fs_temp_open(lua_State *L, struct neapL *N);
+void neapL_watch_open(lua_State *L, struct neapL *N);
 
 /* Whether what ends something may wait for it. In a finalizer and on the
    driver's stack nobody can, and lua_gc tells: it returns -1 in the former. */
