@@ -548,6 +548,213 @@ typedef enum neap_file_buffering {
 NEAP_API int neap_file_setvbuf(neap_file *file, neap_file_buffering buffering,
                                size_t size);
 
+/* --- names and trees ------------------------------------------------------ */
+
+/* What is known about a file system: statfs(2)'s fields under libuv's names.
+   Of blocks of bsize bytes. */
+typedef struct neap_fs_space {
+  uint64_t type, bsize, blocks, bfree, bavail, files, ffree;
+} neap_fs_space;
+
+/* Of the file system that path is on. Waits. Returns 0 or a negative code. */
+NEAP_API int neap_fs_statfs(neap_rt *rt, const char *path, neap_fs_space *out);
+
+/* Whether path may be used as mode says (access(2)'s). Waits. Returns 0 or a
+   negative code. */
+NEAP_API int neap_fs_access(neap_rt *rt, const char *path, int mode);
+
+/* As the system's calls of these names; (uint32_t)-1 leaves an owner as it is.
+   Waits. Returns 0 or a negative code. */
+NEAP_API int neap_fs_link(neap_rt *rt, const char *from, const char *to);
+NEAP_API int neap_fs_symlink(neap_rt *rt, const char *target, const char *path);
+NEAP_API int neap_fs_chmod(neap_rt *rt, const char *path, int mode);
+NEAP_API int neap_fs_chown(neap_rt *rt, const char *path, uint32_t uid,
+                           uint32_t gid);
+NEAP_API int neap_fs_lchown(neap_rt *rt, const char *path, uint32_t uid,
+                            uint32_t gid);
+
+/* A link's target; a path without links, "." and "..". Waits. Returns 0 and
+   the bytes in *out, or a negative code. */
+NEAP_API int neap_fs_readlink(neap_rt *rt, const char *path, neap_blob *out);
+NEAP_API int neap_fs_realpath(neap_rt *rt, const char *path, neap_blob *out);
+
+/* Sets the times of the last read and the last change; NULL: now. Waits.
+   Returns 0 or a negative code. */
+NEAP_API int neap_fs_utime(neap_rt *rt, const char *path,
+                           const neap_fs_time *atime,
+                           const neap_fs_time *mtime);
+
+/* Sets both times to now; makes an empty file if there is none. Waits. Returns
+   0 or a negative code. */
+NEAP_API int neap_fs_touch(neap_rt *rt, const char *path);
+
+/* Makes a file whose name is template, its last six bytes, "XXXXXX", replaced,
+   for its owner alone, and opens it for reading and writing. Waits. Returns 0,
+   the name, ended by NUL, in *name and the file in *out, of which the caller
+   holds a share; or a negative code. */
+NEAP_API int neap_fs_mkstemp(neap_rt *rt, const char *template_,
+                             neap_blob *name, neap_file **out);
+
+/* As neap_fs_mkdir, and makes the folders around it that are missing; one that
+   is there already is fine. Waits. Returns 0 or a negative code. */
+NEAP_API int neap_fs_mkdirs(neap_rt *rt, const char *path, int mode);
+
+/*
+ * Removes a file, a link or an empty folder; with recursive a folder and all in
+ * it. Never follows a link, even one that a folder is swapped for meanwhile.
+ * Waits; when the task is cancelled it stops, with some of it gone. What can't
+ * be removed is passed over. Returns 0, or the first failure's code with its
+ * path in *failed (may be NULL; left as it is when that is path itself).
+ */
+NEAP_API int neap_fs_remove(neap_rt *rt, const char *path, bool recursive,
+                            neap_blob *failed);
+
+/* The same with all in it, for clean-up. Waits, but is not cancelled. */
+NEAP_API int neap_fs_remove_shielded(neap_rt *rt, const char *path,
+                                     neap_blob *failed);
+
+/* The same where nobody may wait: it blocks. Does not wait. Any thread. */
+NEAP_API int neap_fs_remove_blocking(const char *path);
+
+/*
+ * Makes a file, or a folder, of a new name where the system keeps temporary
+ * ones ($TMPDIR, /tmp). Waits. Returns 0 and the name, ended by NUL, in *name;
+ * the file in *out, open for reading and writing, of which the caller holds a
+ * share, and whose name is removed when it is closed; or a negative code.
+ */
+NEAP_API int neap_fs_tempfile(neap_rt *rt, neap_blob *name, neap_file **out);
+NEAP_API int neap_fs_tempdir(neap_rt *rt, neap_blob *name);
+
+typedef struct neap_copy neap_copy; /* a copy under way */
+
+/*
+ * Copies a file: its bytes, with their holes, and for a new one its permissions
+ * less the umask. With recursive whatever it is, with all in it: links as
+ * links, files of several names as such, owners, permissions and times; what is
+ * at `to` is replaced, a folder there is added to. Never follows a link within
+ * either tree, even one that a folder is swapped for meanwhile. Waits; when the
+ * task is cancelled it stops, and a file that is not whole is removed. Returns
+ * 0, UV_EISDIR for a folder without recursive, UV_EINVAL when a folder would be
+ * copied into itself or something onto itself, or another code.
+ */
+NEAP_API int neap_fs_copy(neap_rt *rt, const char *from, const char *to,
+                          bool recursive);
+
+/* The same in steps of some milliseconds. Does not wait. Returns 0 and a copy
+   to be freed in *out, or UV_ENOMEM. */
+NEAP_API int neap_copy_new(const char *from, const char *to, bool recursive,
+                           neap_copy **out);
+
+/* A step. Waits. Returns 1: there is more to do; 0: all is done; or a negative
+   code, and then it is over. */
+NEAP_API int neap_copy_step(neap_rt *rt, neap_copy *copy);
+
+/* Leaves a file off that is not whole. Waits, but is not cancelled. Returns 0
+   or a negative code. */
+NEAP_API int neap_copy_undo(neap_rt *rt, neap_copy *copy);
+
+/* Between two steps: how many bytes were copied, the original that is being
+   copied, the path of what failed (NULL: unknown); borrowed. Does not wait. */
+NEAP_API uint64_t neap_copy_bytes(const neap_copy *copy);
+NEAP_API const char *neap_copy_path(const neap_copy *copy);
+NEAP_API const char *neap_copy_failed(const neap_copy *copy);
+
+/* A file that is not whole is removed by a plain blocking call. Does not wait.
+   NULL is harmless. */
+NEAP_API void neap_copy_free(neap_copy *copy);
+
+typedef struct neap_walk neap_walk; /* a way through a tree of folders */
+
+/* What neap_walk_open may be told. All-zero but size: the defaults. */
+typedef struct neap_walk_options {
+  size_t size;    /* sizeof(neap_walk_options) */
+  bool follow;    /* links are what they lead to; each folder is still entered
+                     from within itself never */
+  bool stat;      /* entries have their info */
+  uint32_t depth; /* folders below this one are not entered; 1: only root's
+                     own entries; 0: all */
+} neap_walk_options;
+
+typedef struct neap_walk_entry {
+  const char *path; /* root's, then the names, ended by NUL */
+  size_t len;
+  const char *type;         /* as in neap_fs_info */
+  const neap_fs_info *info; /* NULL: not asked for */
+  int err;                  /* not 0: what is at path could not be read */
+} neap_walk_entry;
+
+/*
+ * Begins to go through all that is below the folder root, each folder before
+ * what is in it, in the folders' own order. Waits. Returns 0 and a walk to be
+ * closed in *out, or a negative code. options may be NULL.
+ */
+NEAP_API int neap_walk_open(neap_rt *rt, const char *root,
+                            const neap_walk_options *options, neap_walk **out);
+
+/*
+ * The next entry, valid until the next call. Waits. Several tasks may share a
+ * walk. Returns 1; 0 after the last entry; UV_EBADF when the walk is closed,
+ * UV_ECANCELED when it is closed meanwhile, or another negative code.
+ */
+NEAP_API int neap_walk_next(neap_walk *walk, neap_walk_entry *out);
+
+/* Whether a task waits for its next entry. Does not wait. */
+NEAP_API bool neap_walk_waited(const neap_walk *walk);
+
+/* Closes it, wakes who waits, and gives the caller's share of the memory up.
+   Does not wait. NULL is harmless. */
+NEAP_API void neap_walk_close(neap_walk *walk);
+
+/* --- watching ------------------------------------------------------------- */
+
+typedef struct neap_watch neap_watch;
+
+/* What neap_watch_open may be told. All-zero but size: the defaults. */
+typedef struct neap_watch_options {
+  size_t size;      /* sizeof(neap_watch_options) */
+  bool recursive;   /* what is in its folders, too, also in later ones */
+  uint64_t poll_ns; /* look again each time that is over; 0: have the system
+                       tell */
+  /* Out: the limit of the system that was met (static text), or NULL. */
+  const char *limit;
+} neap_watch_options;
+
+typedef struct neap_watch_event {
+  const char *kind; /* "create", "change", "remove", "rename" (from elsewhere
+                       in what is watched), "overflow", "error" */
+  const char *path;
+  const char *name;  /* below the path that is watched, or its last name */
+  const char *from;  /* of a rename: the path it had, else NULL */
+  int err;           /* of an error: why what is at path can't be watched */
+  const char *limit; /* and the limit that was met, or NULL */
+  bool overflow;     /* events were lost: what is there must be looked at */
+} neap_watch_event;
+
+/*
+ * Watches a folder, or a file by its name. Waits. Returns 0 and a watch to be
+ * closed in *out, or a negative code. options may be NULL. What comes into a
+ * watched tree is told whole: names that were made in a new folder before it
+ * could be watched are told, too.
+ */
+NEAP_API int neap_watch_open(neap_rt *rt, const char *path,
+                             neap_watch_options *options, neap_watch **out);
+
+/*
+ * The next event, valid until the next call; until due_ns at most. Waits.
+ * Returns 1; 0 when the path itself is gone and all was told; UV_ETIMEDOUT;
+ * UV_EBADF when the watch is closed, UV_ECANCELED when it is closed meanwhile;
+ * or the code that ended the wait.
+ */
+NEAP_API int neap_watch_next(neap_watch *watch, uint64_t due_ns,
+                             neap_watch_event *out);
+
+/* Whether a task waits for an event. Does not wait. */
+NEAP_API bool neap_watch_waited(const neap_watch *watch);
+
+/* Ends it, wakes who waits, and gives the caller's share of the memory up. Does
+   not wait. NULL is harmless. */
+NEAP_API void neap_watch_close(neap_watch *watch);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
 #include "core/waitq.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct neap_rt *rt_of(const struct neap_file *file) {
@@ -83,6 +84,17 @@ static void send_away(struct neap_file *file) {
   }
 }
 
+/* The name of a temporary file goes while it is open: giving its blocks back is
+   then left to the close. */
+static void drop_name(struct neap_file *file) {
+  char *name = file->temporary;
+  if (name == NULL)
+    return;
+  file->temporary = NULL;
+  unlink(name);
+  neap__mem_free(&rt_of(file)->mem, name, strlen(name) + 1);
+}
+
 /* neap__handle_close: from __gc and at the runtime's end. */
 static void on_end(struct neap_handle *handle) {
   struct neap_file *file = file_of(handle);
@@ -90,6 +102,7 @@ static void on_end(struct neap_handle *handle) {
     return;
   neap__handle_ref(handle);
   file->state = NEAP_FILE_ENDING;
+  drop_name(file);
   send_away(file);
   if (!file->in_pool && file->state != NEAP_FILE_SHUT)
     shut_blocking(file);
@@ -338,6 +351,7 @@ int neap_file_close(neap_file *file) {
   }
   neap__handle_ref(&file->handle);
   file->state = NEAP_FILE_CLOSING;
+  drop_name(file);
   send_away(file);
   int err = turn_to_close(file);
   if (err == 0) {

@@ -48,6 +48,8 @@ struct neap_file {
   size_t fill;       /* the least that the next read ahead asks for */
   uint8_t buffering; /* neap_file_buffering */
 
+  char *temporary; /* fs_temp.c: the name that goes with it, or NULL */
+
   bool has_poll; /* poll was initialised */
   uv_poll_t poll;
 };

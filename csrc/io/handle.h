@@ -39,6 +39,9 @@ struct neap_io {
   uint32_t fs_cap, dns_cap; /* 0: the pool was not looked at yet */
   struct neap_list fs_waiters, dns_waiters;
 
+  /* watch_events_linux.c: what all watches that are not recursive share. */
+  struct neap_watch_events *watch_events;
+
   /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
   bool no_fast_open, no_fast_read;
 };

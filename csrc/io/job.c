@@ -114,6 +114,8 @@ static void finish(struct neap_job *job, int status) {
   struct neap_op *op = neap__op_of(job);
   if (neap__op_abandoned(op) && job->drop != NULL)
     job->drop(job);
+  if (job->done != NULL)
+    job->done(job);
   neap__op_wake(op, status);
 }
 
@@ -165,7 +167,8 @@ static enum neap_op_fate call_off(struct neap_op *op) {
   return NEAP_OP_LATE;
 }
 
-int neap__job_run(struct neap_job *job) {
+/* Queues it; see neap__job_run. */
+static int hand_out(struct neap_job *job) {
   struct neap_op *op = neap__op_of(job);
   struct neap_rt *rt = op->rt;
   int err = neap__job_pool(rt);
@@ -174,5 +177,65 @@ int neap__job_run(struct neap_job *job) {
   op->cancel = call_off;
   neap__list_push(&rt->io->fs_waiters, &job->link);
   submit_queued(rt);
-  return neap__op_park(op);
+  return 0;
+}
+
+int neap__job_run(struct neap_job *job) {
+  int err = hand_out(job);
+  return err < 0 ? err : neap__op_park(neap__op_of(job));
+}
+
+int neap__job_start(struct neap_job *job) {
+  int err = hand_out(job);
+  if (err == 0)
+    neap__op_unref(neap__op_of(job));
+  return err;
+}
+
+bool neap__job_retract(struct neap_job *job) {
+  if (neap__list_linked(&job->link)) {
+    neap__list_remove(&job->link);
+    finish(job, UV_ECANCELED);
+    return true;
+  }
+  return uv_cancel((uv_req_t *)&job->req) == 0;
+}
+
+struct step_job {
+  struct neap_job job;
+  int (*step)(void *state);
+  void *state;
+};
+
+static void work_step(struct neap_job *job) {
+  struct step_job *step = NEAP_LIST_ENTRY(job, struct step_job, job);
+  job->result = step->step(step->state);
+}
+
+int neap__job_step(struct neap_rt *rt, const char *what,
+                   enum neap_job_effect effect, int (*step)(void *state),
+                   void *state) {
+  struct step_job *job = NULL;
+  assert(effect != NEAP_JOB_PURE);
+  int err = effect == NEAP_JOB_SHIELDED ? 0 : neap__handle_enter(rt);
+  if (err == 0)
+    err = neap__job_new(rt, what, effect, sizeof *job, (void **)&job);
+  if (err < 0)
+    return err;
+  job->job.work = work_step;
+  job->step = step;
+  job->state = state;
+  int result = neap__job_run(&job->job);
+  neap__job_free(&job->job);
+  return result;
+}
+
+int neap__job_repeat(struct neap_rt *rt, const char *what,
+                     enum neap_job_effect effect, int (*step)(void *state),
+                     void *state) {
+  int result;
+  do {
+    result = neap__job_step(rt, what, effect, step, state);
+  } while (result == 1);
+  return result;
 }

@@ -31,6 +31,8 @@ struct neap_job {
   /* On the loop's thread: nobody will look at the job any more, and the pool
      has let go of it. Frees what it brought. NULL: nothing to free. */
   void (*drop)(struct neap_job *job);
+  /* On the loop's thread, of a job that was started: it has come to its end. */
+  void (*done)(struct neap_job *job);
   int result; /* 0 or more, or a negative code; UV_ECANCELED until work ran */
   uint8_t effect;
   bool begun;   /* it was given to the pool */
@@ -57,6 +59,35 @@ int neap__job_new(struct neap_rt *rt, const char *what,
  * but to free.
  */
 int neap__job_run(struct neap_job *job);
+
+/*
+ * Has it run while nobody waits, and gives it up: job->done is called once,
+ * later. Does not wait. Returns 0, or a negative code with nothing changed.
+ */
+int neap__job_start(struct neap_job *job);
+
+/* Takes back a job that was started. False: the pool is at work on it, or was.
+   Else work will not run; done is called now or later. */
+bool neap__job_retract(struct neap_job *job);
+
+/*
+ * Runs step(state) in a job. Waits. Unless effect is NEAP_JOB_SHIELDED the task
+ * may be cancelled before it has begun; then it is waited for, so that state is
+ * the caller's alone when this returns. Returns what step did, or the code that
+ * ended the wait.
+ */
+int neap__job_step(struct neap_rt *rt, const char *what,
+                   enum neap_job_effect effect, int (*step)(void *state),
+                   void *state);
+
+/* The same again and again, as long as step returns 1. */
+int neap__job_repeat(struct neap_rt *rt, const char *what,
+                     enum neap_job_effect effect, int (*step)(void *state),
+                     void *state);
+
+/* For how long such a step should work: the pool is for others, too, and a
+   cancelled task waits for the step's end. */
+#define NEAP_JOB_STEP_NS ((uint64_t)10 * 1000 * 1000)
 
 /* Gives the caller's share up. */
 void neap__job_free(struct neap_job *job);

@@ -1,33 +1,17 @@
-/* fs.c: the module neap.fs: whole files, paths, folders, opening. */
+/* fs.c: the module neap.fs: whole files, folders, opening. */
+#include "lua/fs.h"
+
 #include "lua/file.h"
 
 #include <fcntl.h>
 #include <string.h>
 
 #define DIR_TYPE "neap.dir"
-#define BOX_TYPE "neap.blob"
 
-#define FILE_MODE   0666 /* less the process's umask */
-#define FOLDER_MODE 0777
-#define MODE_MAX    07777
+#define FILE_MODE 0666 /* less the process's umask */
+#define MODE_MAX  07777
 
 /* --- whole files ---------------------------------------------------- */
-
-/* Bytes on their way to a Lua string: should making it raise, they are freed
-   with the next ones, or with the state. Upvalue 2 of what uses it. */
-static int box_gc(lua_State *L) {
-  neap_fs_free_blob(luaL_checkudata(L, 1, BOX_TYPE));
-  return 0;
-}
-
-/* Pushes blob as a string and frees it. No wait, so one box is enough. */
-static void push_blob(lua_State *L, neap_blob blob) {
-  neap_blob *box = lua_touserdata(L, lua_upvalueindex(2));
-  neap_fs_free_blob(box);
-  *box = blob;
-  lua_pushlstring(L, blob.base, blob.len);
-  neap_fs_free_blob(box);
-}
 
 /* fs.readfile(path [, {max=}]) -> string | nil, message, code. Waits. */
 static int fs_readfile(lua_State *L) {
@@ -39,7 +23,7 @@ static int fs_readfile(lua_State *L) {
   int err = neap_fs_readfile(rt, path, max, &blob);
   if (err < 0)
     return neapL_fail(L, err, path);
-  push_blob(L, blob);
+  neapL_fs_pushblob(L, blob);
   return 1;
 }
 
@@ -70,105 +54,6 @@ static int fs_writefile(lua_State *L) {
 /* fs.appendfile(path, data [, {mode=}]) -> true | nil, message, code. Waits. */
 static int fs_appendfile(lua_State *L) {
   return write_whole(L, true);
-}
-
-/* --- paths ---------------------------------------------------------- */
-
-/* true, or the failure of what was done to path. */
-static int done(lua_State *L, int err, const char *path) {
-  if (err < 0)
-    return neapL_fail(L, err, path);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-static void set_integer(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
-/* Seconds, as everywhere. */
-static void set_time(lua_State *L, const char *name, neap_fs_time time) {
-  lua_pushnumber(L, (lua_Number)time.sec + (lua_Number)time.nsec * 1e-9);
-  lua_setfield(L, -2, name);
-}
-
-static int push_info(lua_State *L, const neap_fs_info *info) {
-  lua_createtable(L, 0, 15);
-  lua_pushstring(L, info->type);
-  lua_setfield(L, -2, "type");
-  set_integer(L, "dev", info->dev);
-  set_integer(L, "mode", info->mode);
-  set_integer(L, "nlink", info->nlink);
-  set_integer(L, "uid", info->uid);
-  set_integer(L, "gid", info->gid);
-  set_integer(L, "rdev", info->rdev);
-  set_integer(L, "ino", info->ino);
-  set_integer(L, "size", info->size);
-  set_integer(L, "blksize", info->blksize);
-  set_integer(L, "blocks", info->blocks);
-  set_time(L, "atime", info->atime);
-  set_time(L, "mtime", info->mtime);
-  set_time(L, "ctime", info->ctime);
-  set_time(L, "birthtime", info->birthtime);
-  return 1;
-}
-
-/* fs.stat(path) -> table | nil, message, code. Waits. */
-static int fs_stat(lua_State *L) {
-  const char *path = neapL_checkpath(L, 1);
-  neap_fs_info info;
-  int err = neap_fs_stat(neapL_waitrt(L), path, &info);
-  return err < 0 ? neapL_fail(L, err, path) : push_info(L, &info);
-}
-
-/* fs.lstat(path): of a symbolic link itself. Waits. */
-static int fs_lstat(lua_State *L) {
-  const char *path = neapL_checkpath(L, 1);
-  neap_fs_info info;
-  int err = neap_fs_lstat(neapL_waitrt(L), path, &info);
-  return err < 0 ? neapL_fail(L, err, path) : push_info(L, &info);
-}
-
-/* fs.unlink(path) -> true | nil, message, code. Waits. */
-static int fs_unlink(lua_State *L) {
-  const char *path = neapL_checkpath(L, 1);
-  return done(L, neap_fs_unlink(neapL_waitrt(L), path), path);
-}
-
-/* fs.rmdir(path) -> true | nil, message, code. Waits. */
-static int fs_rmdir(lua_State *L) {
-  const char *path = neapL_checkpath(L, 1);
-  return done(L, neap_fs_rmdir(neapL_waitrt(L), path), path);
-}
-
-/* fs.mkdir(path [, {mode=}]) -> true | nil, message, code. Waits. */
-static int fs_mkdir(lua_State *L) {
-  const char *path = neapL_checkpath(L, 1);
-  neapL_checkoptions(L, 2);
-  int mode = (int)neapL_optfieldint(L, 2, "mode", 0, MODE_MAX, FOLDER_MODE);
-  return done(L, neap_fs_mkdir(neapL_waitrt(L), path, mode), path);
-}
-
-/* fs.rename(from, to) -> true | nil, message, code. Waits. */
-static int fs_rename(lua_State *L) {
-  const char *from = neapL_checkpath(L, 1);
-  const char *to = neapL_checkpath(L, 2);
-  return done(L, neap_fs_rename(neapL_waitrt(L), from, to), from);
-}
-
-/* fs.mkdtemp(template) -> path | nil, message, code. Waits. */
-static int fs_mkdtemp(lua_State *L) {
-  const char *template = neapL_checkpath(L, 1);
-  size_t len = strlen(template);
-  luaL_argcheck(L, len >= 6 && strcmp(template + len - 6, "XXXXXX") == 0, 1,
-                "template does not end in 'XXXXXX'");
-  neap_blob name;
-  int err = neap_fs_mkdtemp(neapL_waitrt(L), template, &name);
-  if (err < 0)
-    return neapL_fail(L, err, template);
-  push_blob(L, name);
-  return 1;
 }
 
 /* --- folders -------------------------------------------------------- */
@@ -303,36 +188,18 @@ static const luaL_Reg dir_meta[] = {
     {NULL, NULL},
 };
 
-/* With the box for bytes as their second upvalue. */
 static const luaL_Reg blob_functions[] = {
     {"readfile", fs_readfile},
-    {"mkdtemp", fs_mkdtemp},
     {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {
     {"writefile", fs_writefile},
     {"appendfile", fs_appendfile},
-    {"stat", fs_stat},
-    {"lstat", fs_lstat},
-    {"unlink", fs_unlink},
-    {"rmdir", fs_rmdir},
-    {"mkdir", fs_mkdir},
-    {"rename", fs_rename},
     {"scandir", fs_scandir},
     {"open", fs_open},
     {NULL, NULL},
 };
-
-static void new_box(lua_State *L) {
-  neap_blob *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (neap_blob){0};
-  if (luaL_newmetatable(L, BOX_TYPE)) {
-    lua_pushcfunction(L, box_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-}
 
 NEAP_API int luaopen_neap_fs(lua_State *L);
 
@@ -342,8 +209,11 @@ int luaopen_neap_fs(lua_State *L) {
   neapL_newtype(L, N, DIR_TYPE, dir_methods, dir_meta);
   lua_newtable(L);
   neapL_setfuncs(L, N, functions);
-  lua_pushlightuserdata(L, N);
-  new_box(L);
-  luaL_setfuncs(L, blob_functions, 2);
+  neapL_fs_setfuncs(L, N, blob_functions);
+  neapL_fs_path_open(L, N);
+  neapL_fs_tree_open(L, N);
+  neapL_fs_copy_open(L, N);
+  neapL_fs_temp_open(L, N);
+  neapL_watch_open(L, N);
   return 1;
 }
