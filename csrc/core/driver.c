@@ -4,13 +4,19 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
+/* libuv runs due timers and pending callbacks before it polls: one that makes
+   somebody ready must not let the poll block. */
+static void stop_poll(struct neap_rt *rt) {
+  uv_stop(rt->loop);
+}
+
 static void poll(struct neap_rt *rt, uv_run_mode mode) {
   struct neap_sched *sched = &rt->sched;
   uint64_t before = uv_hrtime();
   neap__cxx_look(&sched->cxx); /* a task may have loaded a C++ module */
-  rt->blocking = mode == UV_RUN_ONCE;
+  sched->on_ready = mode == UV_RUN_ONCE ? stop_poll : NULL;
   uv_run(rt->loop, mode);
-  rt->blocking = false;
+  sched->on_ready = NULL;
   neap__timer_fire_due(rt);
   sched->now_ns = sched->polled_ns = uv_hrtime();
   sched->resumes = 0;
@@ -44,8 +50,8 @@ static void interrupt_main(struct neap_rt *rt, int status) {
     neap__op_interrupt(op, status);
 }
 
-/* Runs tasks until it is main's turn. On the main stack, from main's wait. */
-static void drive(struct neap_rt *rt) {
+/* Runs tasks until it is main's turn. */
+static void turn_and_poll(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   bool watched = false;
   for (;;) {
@@ -78,6 +84,18 @@ static void drive(struct neap_rt *rt) {
       poll(rt, UV_RUN_NOWAIT);
     }
   }
+}
+
+/* On the main stack, from main's wait. */
+static void drive(struct neap_rt *rt) {
+  void (*on_ready)(struct neap_rt *) = rt->sched.on_ready; /* a host's loop's */
+  rt->sched.on_ready = NULL;
+  if (!rt->owns_loop)
+    neap__post_keep(rt, true);
+  turn_and_poll(rt);
+  rt->sched.on_ready = on_ready;
+  if (on_ready != NULL)
+    on_ready(rt);
 }
 
 /* task's frames stand in somebody's way and can't be saved. */

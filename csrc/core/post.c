@@ -126,3 +126,13 @@ void neap_wake_post(neap_wait *op, int status) {
   neap__post_poke(op->rt);
   uv_mutex_unlock(&posts->lock);
 }
+
+void neap__post_keep(struct neap_rt *rt, bool alive) {
+  uv_handle_t *uv = (uv_handle_t *)rt->posts.uv;
+  if (uv == NULL)
+    return;
+  if (alive)
+    uv_ref(uv);
+  else
+    uv_unref(uv);
+}

@@ -35,4 +35,8 @@ void neap__post_deinit(struct neap_rt *rt);
 /* Makes the loop return from its poll. Async-signal-safe (uv_async_send). */
 void neap__post_poke(struct neap_rt *rt);
 
+/* Whether the loop is kept alive for what is posted. It must be while we run
+   it; a host's own run may end. */
+void neap__post_keep(struct neap_rt *rt, bool alive);
+
 #endif

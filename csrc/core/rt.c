@@ -63,6 +63,7 @@ int neap_new(const neap_options *options, neap_rt **out) {
     return UV_ENOMEM;
   neap__stack_init(&rt->stacks, &rt->mem, given.stack_size,
                    given.private_stacks || env_is("NEAP_STACKS", "private"));
+  rt->thread = uv_thread_self();
   neap__scope_init(rt);
   neap__sync_init(rt);
   neap__select_init(rt);
@@ -74,6 +75,8 @@ int neap_new(const neap_options *options, neap_rt **out) {
     err = neap__timer_init(rt);
   if (err == 0)
     err = neap__post_init(rt);
+  if (err == 0)
+    err = neap__step_init(rt);
   if (err == 0 && env_is("NEAP_DEBUG", "1") && !neap__sanitize_private())
     err = neap__overflow_watch(rt);
   if (err < 0) {
@@ -107,6 +110,7 @@ static void close_all(struct neap_rt *rt) {
     rt->io_close(rt);
   neap__post_shutdown(rt);
   neap__timer_deinit(rt);
+  neap__step_deinit(rt);
   if (rt->loop != NULL)
     neap__driver_drain(rt);
   if (rt->io != NULL)

@@ -15,6 +15,7 @@
 #include "core/select.h"
 #include "core/sigint.h"
 #include "core/stack.h"
+#include "core/step.h"
 #include "core/sync.h"
 #include "core/timer.h"
 #include "include/neap.h"
@@ -35,10 +36,11 @@ struct neap_rt {
   struct neap_sigint sigint;
   struct neap_overflow overflow;
   struct neap_driver driver;
+  struct neap_guest guest;
 
   uv_loop_t *loop;
   bool owns_loop;
-  bool blocking;       /* in a poll that may block: a wake must end it */
+  uv_thread_t thread;
   uint32_t uv_handles; /* of ours that are not closed yet */
 
   /* The end. */

@@ -121,10 +121,8 @@ void neap__sched_ready(struct neap_task *task) {
     sched->tail = task;
   }
   sched->nready++;
-  /* libuv runs due timers and pending callbacks before it polls: one that makes
-     somebody ready must not let the poll block. */
-  if (task->rt->blocking)
-    uv_stop(task->rt->loop);
+  if (sched->on_ready != NULL)
+    sched->on_ready(task->rt);
 }
 
 /*
@@ -253,6 +251,10 @@ static void end_turn(struct neap_rt *rt) {
 
 /* Short resumes are looked at by the dozen, long ones one by one. */
 bool neap__sched_poll_due(struct neap_sched *sched) {
+  if (sched->deadline_ns != 0) {
+    sched->now_ns = uv_hrtime();
+    return sched->now_ns >= sched->deadline_ns;
+  }
   if (++sched->resumes < sched->look_after)
     return false;
   uint64_t now = uv_hrtime();

@@ -50,6 +50,10 @@ struct neap_sched {
   void (*on_turn_end)(struct neap_rt *rt, void *ud); /* or NULL */
   void *on_turn_end_ud;
 
+  /* Somebody is ready while nobody runs; or NULL: nobody wants to know. */
+  void (*on_ready)(struct neap_rt *rt);
+  uint64_t deadline_ns; /* a turn is left off then; 0: it is not limited */
+
   void (*hop)(struct neap_rt *rt); /* what the driver is to run for a task */
 };
 

@@ -113,6 +113,29 @@ NEAP_API struct uv_loop_s *neap_loop(neap_rt *rt);
 NEAP_API int neap_run(neap_rt *rt);
 
 /*
+ * For a host that owns the time, once a frame: runs what is ready and due for
+ * budget_ns at most, and never blocks. It may overshoot by one task's turn
+ * (and, with Lua, one atomic phase of its collector). From the runtime's main
+ * stack, which waits for nothing. On a loop of the host's it does not run that:
+ * its uv_run has the tasks run as well, after each poll. Does not wait. Returns
+ * 1 when there is more to be run at once, 0 when not; UV_EBUSY from a task,
+ * UV_EPERM from another thread, UV_ECANCELED in a runtime that is closing.
+ */
+NEAP_API int neap_step(neap_rt *rt, uint64_t budget_ns);
+
+/* How many ms a host may sleep before the next step, if neap_backend_fd does
+   not become readable before; -1: for ever. Does not wait. */
+NEAP_API int neap_next_timeout(neap_rt *rt);
+
+/* A descriptor that becomes readable when there is something to be stepped for
+   besides time. Does not wait. Returns it or a negative UV_E* code. */
+NEAP_API int neap_backend_fd(neap_rt *rt);
+
+/* Waits for the next neap_step. Waits. Returns 0, or the code that ended the
+   wait. */
+NEAP_API int neap_frame(neap_rt *rt);
+
+/*
  * Queues a new task. Does not wait. options may be NULL. Returns 0 or
  * UV_ENOMEM. With out != NULL the caller gets a share of the task, to be given
  * up with neap_task_unref.

@@ -6,7 +6,7 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op",
-  "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
+  "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint", "overflow", "info", "driver", "step", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
