@@ -42,6 +42,12 @@ local functions = {
   is_cancelled = { { nil }, 1, no_skip },
   context = { { nil }, 1, no_skip },
   ready = { { nil }, 1, no_skip },
+  channel = { { 1 }, 1, no_skip },
+  select = { { { timeout = 0 } }, 1, no_skip },
+  mutex = { { nil }, 1, no_skip },
+  semaphore = { { 1 }, 1, no_skip },
+  event = { { nil }, 1, no_skip },
+  condition = { { nil }, 1, no_skip },
   -- Ends the process: in children, below.
   exit = { { 0, 0 }, 2, function() return true end },
 }
@@ -181,6 +187,78 @@ describe("the methods of neap's types", function()
         timer:close()
       end,
       methods = { close = { { nil }, no_skip } },
+    },
+    ["neap.channel"] = {
+      make = neap.channel,
+      close = function(channel)
+        channel:close()
+      end,
+      methods = {
+        -- Sends nothing without a timeout of 0: it would wait.
+        send = { { 1, 0 }, function(place, value)
+          return place == 1 and value ~= nil or place == 2 and is_waiting_value(place, value)
+        end },
+        recv = { { 0 }, is_waiting_value },
+        try_send = { { 1 }, no_skip },
+        try_recv = { { nil }, no_skip },
+        close = { { nil }, no_skip },
+      },
+    },
+    ["neap.mutex"] = {
+      make = function()
+        local mutex = neap.mutex()
+        neap.spawn(function()
+          local _ <close> = mutex:lock()
+          neap.sleep(0.001)
+        end)
+        support.settle()
+        return mutex
+      end,
+      close = function() end,
+      methods = {
+        lock = { { 0 }, is_waiting_value },
+        try_lock = { { nil }, no_skip },
+        unlock = { { nil }, no_skip },
+      },
+    },
+    ["neap.semaphore"] = {
+      make = function()
+        local semaphore = neap.semaphore(1)
+        semaphore:acquire()
+        return semaphore
+      end,
+      close = function() end,
+      methods = {
+        acquire = { { 0 }, is_waiting_value },
+        try_acquire = { { nil }, no_skip },
+        release = { { nil }, no_skip },
+      },
+    },
+    ["neap.permit"] = {
+      make = function()
+        return neap.semaphore(1):acquire()
+      end,
+      close = function() end,
+      methods = { release = { { nil }, no_skip } },
+    },
+    ["neap.event"] = {
+      make = neap.event,
+      close = function() end,
+      methods = {
+        wait = { { 0 }, is_waiting_value },
+        set = { { nil }, no_skip },
+        clear = { { nil }, no_skip },
+        is_set = { { nil }, no_skip },
+      },
+    },
+    ["neap.condition"] = {
+      make = neap.condition,
+      close = function() end,
+      methods = {
+        wait = { { 0 }, is_waiting_value },
+        notify = { { 1 }, no_skip },
+        notify_all = { { nil }, no_skip },
+      },
     },
   }
 

@@ -221,9 +221,10 @@ void neap__sync_condition_init(struct neap_condition *c, struct neap_rt *rt) {
   neap__list_init(&c->waiters);
 }
 
-/* Not when nobody can unlock it any more. */
+/* But not when nobody can unlock it any more: main can't, when all ends. */
 static enum neap_op_fate stays(struct neap_op *op) {
-  return op->rt->sched.deadlocked ? give_up(op) : NEAP_OP_STAYS;
+  const struct neap_rt *rt = op->rt;
+  return rt->closing || rt->sched.deadlocked ? give_up(op) : NEAP_OP_STAYS;
 }
 
 /* Locks m again, whatever is cancelled meanwhile. op was made for that. */

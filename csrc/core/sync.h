@@ -106,7 +106,8 @@ void neap__sync_condition_init(struct neap_condition *c, struct neap_rt *rt);
 /*
  * Waits for a notify, until due_ns at most. Waits. With a mutex m, which the
  * current task has, others may have it meanwhile; the task has it again
- * afterwards, whatever ended the wait, but for UV_ESRCH and NEAP_EDEADLK.
+ * afterwards, whatever ended the wait, but for UV_ESRCH, NEAP_EDEADLK and
+ * NEAP_CLOSING.
  * Returns 0; UV_EPERM when it does not have m; UV_ESRCH when somebody has ended
  * with m; UV_ETIMEDOUT; UV_ENOMEM; or the code that ended the wait.
  */

@@ -48,6 +48,12 @@ static int case_error(lua_State *L, uint32_t i, const char *problem) {
                        lua_pushfstring(L, "case %d: %s", (int)i + 1, problem));
 }
 
+/* The name of the type of a value as Lua's own errors give it. May push. */
+static const char *type_name(lua_State *L, int index) {
+  int kind = luaL_getmetafield(L, index, "__name");
+  return kind == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, index);
+}
+
 /* What a channel's case does: the second value says it. */
 static enum neap_case_kind read_kind(lua_State *L, uint32_t i, int index) {
   if (lua_isnil(L, index))
@@ -91,7 +97,7 @@ static void read_object(lua_State *L, struct select *s, uint32_t i) {
                lua_pushfstring(L,
                                "channel, task, event, timer or another object "
                                "with __select expected, got %s",
-                               luaL_typename(L, -1)));
+                               type_name(L, lua_gettop(L))));
 }
 
 /* Pushes the three values of case i. */
@@ -109,7 +115,7 @@ static void read_case(lua_State *L, struct select *s, uint32_t i) {
   } else if (!lua_isboolean(L, -1) || lua_toboolean(L, -1)) {
     case_error(L, i,
                lua_pushfstring(L, "table, or false for none, expected, got %s",
-                               luaL_typename(L, -1)));
+                               type_name(L, lua_gettop(L))));
   }
   lua_settop(L, base + PER_CASE);
 }
@@ -185,7 +191,6 @@ static int try_channel(lua_State *L, struct select *s, uint32_t i) {
 /* Notes what object i waits for: the values from index on. */
 static void note_source(lua_State *L, struct select *s, uint32_t i, int index) {
   struct neap_list *queue = NULL;
-  lua_settop(L, index + 1);
   if (lua_iscfunction(L, value_at(i)) && lua_islightuserdata(L, index)) {
     queue = lua_touserdata(L, index);
     s->internal &= lua_toboolean(L, index + 1);
@@ -194,9 +199,9 @@ static void note_source(lua_State *L, struct select *s, uint32_t i, int index) {
   }
   if (queue == NULL)
     luaL_error(L,
-               "case %d: __select returned false and %s (event or condition "
-               "expected)",
-               (int)i + 1, luaL_typename(L, index));
+               "case %d: __select returned false and %s (condition, or event "
+               "that is not set, expected)",
+               (int)i + 1, type_name(L, index));
   s->cases[i].queue = queue;
   lua_pushvalue(L, index);
   lua_replace(L, source_at(i));

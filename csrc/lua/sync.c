@@ -355,9 +355,9 @@ static int neap_condition(lua_State *L) {
 struct neap_list *neapL_sync_queue(lua_State *L, int index) {
   struct neap_event *e = luaL_testudata(L, index, EVENT);
   struct neap_condition *c = luaL_testudata(L, index, CONDITION);
-  if (e != NULL && e->is_set)
-    luaL_error(L, "__select returned false and an event that is set");
-  return e != NULL ? &e->waiters : c != NULL ? &c->waiters : NULL;
+  if (e != NULL)
+    return e->is_set ? NULL : &e->waiters;
+  return c != NULL ? &c->waiters : NULL;
 }
 
 /* --- tables --------------------------------------------------------------- */

@@ -182,6 +182,149 @@ waits["scope:close"] = function()
   }
 end
 
+-- -- channels and locks
+
+waits["channel:recv"] = function()
+  local ch = neap.channel()
+  return {
+    wait = function()
+      return ch:recv()
+    end,
+    value = "value",
+    complete = function()
+      -- A receiver that was cancelled has taken none: the next one gets it.
+      neap.spawn(ch.send, ch, "value", 0.01)
+      neap.yield()
+    end,
+    timeout = function(s)
+      return ch:recv(s)
+    end,
+    close = function()
+      ch:close()
+    end,
+  }
+end
+
+waits["channel:send"] = function()
+  local ch = neap.channel()
+  return {
+    wait = function()
+      return ch:send({})
+    end,
+    value = true,
+    complete = function()
+      ch:try_recv()
+    end,
+    timeout = function(s)
+      return ch:send({}, s)
+    end,
+    close = function()
+      assert(select(3, ch:try_recv()) == "EAGAIN", "an unsent value is still there")
+      ch:close()
+    end,
+  }
+end
+
+waits["neap.select"] = function()
+  local a, b, event = neap.channel(), neap.channel(), neap.event()
+  local function cases(timeout)
+    return { { a }, { b, "send", {} }, { event }, timeout = timeout }
+  end
+  return {
+    wait = function()
+      return select(2, neap.select(cases()))
+    end,
+    value = true,
+    complete = function()
+      b:try_recv()
+    end,
+    timeout = function(s)
+      return neap.select(cases(s))
+    end,
+    close = function()
+      assert(select(3, a:try_send(1)) == "EAGAIN", "a select still waits to receive")
+      assert(select(3, b:try_recv()) == "EAGAIN", "a select still waits to send")
+    end,
+  }
+end
+
+-- Something that a task holds until it is told to let go.
+local function on_lock(new, take, try)
+  return function()
+    local lock = new(1)
+    local over = neap.event()
+    local holder = neap.spawn(function()
+      local _ <close> = lock[take](lock)
+      neap.shield(over.wait, over)
+    end)
+    support.settle()
+    return {
+      wait = function()
+        local guard <close> = lock[take](lock)
+        return guard ~= nil
+      end,
+      value = true,
+      complete = function()
+        over:set()
+      end,
+      timeout = function(s)
+        return lock[take](lock, s)
+      end,
+      close = function()
+        over:set()
+        holder:wait()
+        local guard <close> = lock[try](lock)
+        assert(guard, "it is not free again")
+      end,
+    }
+  end
+end
+
+waits["mutex:lock"] = on_lock(neap.mutex, "lock", "try_lock")
+waits["semaphore:acquire"] = on_lock(neap.semaphore, "acquire", "try_acquire")
+
+waits["event:wait"] = function()
+  local event = neap.event()
+  return {
+    wait = function()
+      return event:wait()
+    end,
+    value = true,
+    complete = function()
+      event:set()
+    end,
+    timeout = function(s)
+      return event:wait(s)
+    end,
+    close = function()
+      event:clear()
+    end,
+  }
+end
+
+waits["condition:wait"] = function()
+  local lock = neap.mutex()
+  local condition = neap.condition(lock)
+  return {
+    wait = function()
+      local _ <close> = neap.shield(lock.lock, lock)
+      return condition:wait()
+    end,
+    value = true,
+    complete = function()
+      condition:notify()
+    end,
+    timeout = function(s)
+      local _ <close> = lock:lock()
+      return condition:wait(s)
+    end,
+    close = function()
+      assert(lock:try_lock())
+      lock:unlock()
+    end,
+  }
+end
+
 -- -- files
 
 local function with_file(call, value, options)

@@ -299,6 +299,183 @@ local timer = {}
 ---@return true
 function timer:close() end
 
+--- Makes a channel for up to `capacity` values; with 0 (the default) each send
+--- meets a receive. `for value in channel do` receives until it is closed; `#channel`
+--- is how many values are in it; a to-be-closed variable. Does not wait.
+---@param capacity? integer
+---@return neap.channel
+function neap.channel(capacity) end
+
+--- Waits for one of several things and does that one; the others have no effect.
+--- Cases are `{channel}` (a receive), `{channel, "send", value}`, `{task}`,
+--- `{event}`, `{timer}`, or `{object}` with a metamethod `__select`; one that is
+--- `false` is left out. Fair among the ready ones. Returns the number of the case
+--- and what its own call returns (of a timer: true when its time has come, or nil,
+--- message, "ECANCELED"). With `timeout` (seconds; 0 tries once) nil, message,
+--- "ETIMEDOUT". Waits.
+---
+--- `__select(object, woken)` must not wait. When the object is ready it takes what
+--- it gives and returns true and the results; else false and a condition, or an
+--- event that is not set, after whose next `notify` or `set` it is asked again (then
+--- woken is true).
+---@param cases {timeout?: number, [integer]: table|false}
+---@return integer? index
+---@return any ...
+function neap.select(cases) end
+
+--- Makes a mutex. Does not wait.
+---@return neap.mutex
+function neap.mutex() end
+
+--- Makes a semaphore of `n` units (at least 1), all there. Does not wait.
+---@param n integer
+---@return neap.semaphore
+function neap.semaphore(n) end
+
+--- Makes an event, which is not set. Does not wait.
+---@return neap.event
+function neap.event() end
+
+--- Makes a condition. With a mutex, whoever waits has locked that. Does not wait.
+---@param mutex? neap.mutex
+---@return neap.condition
+function neap.condition(mutex) end
+
+--- Values from task to task, in the order of the sends.
+---@class neap.channel
+local channel = {}
+
+--- Hands a value other than nil to a receiver, or puts it into the channel if there
+--- is room. nil, "channel is closed", "EPIPE"; it has not been sent then. Waits.
+---@param value any
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return true?
+---@return string? message
+---@return string? code
+function channel:send(value, timeout) end
+
+--- Takes the next value. nil, "channel is closed", "EOF" when there is none and none
+--- will come. Waits.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return any value
+---@return string? message
+---@return string? code
+function channel:recv(timeout) end
+
+--- As send, or nil, "channel is full", "EAGAIN". Does not wait.
+---@param value any
+---@return true?
+---@return string? message
+---@return string? code
+function channel:try_send(value) end
+
+--- As recv, or nil, "channel is empty", "EAGAIN". Does not wait.
+---@return any value
+---@return string? message
+---@return string? code
+function channel:try_recv() end
+
+--- Nothing can be sent any more; what is in the channel can still be received. Wakes
+--- all that wait on it. May be called again. Does not wait.
+---@return true
+function channel:close() end
+
+--- A lock that one task has at a time. A task that ends without unlocking it leaves
+--- it locked for ever: all who want it get an error that names the task.
+---@class neap.mutex
+local mutex = {}
+
+--- Locks it, first come, first served. A to-be-closed variable holds it for a block:
+--- `local guard <close> = mutex:lock()`. An error if this task has it. Waits.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return neap.mutex? guard  the mutex itself
+---@return string? message
+---@return string? code
+function mutex:lock(timeout) end
+
+--- As lock, or nil, "mutex is locked by task …", "EAGAIN". Does not wait.
+---@return neap.mutex? guard
+---@return string? message
+---@return string? code
+function mutex:try_lock() end
+
+--- Hands it to the first that waits. An error unless this task has it. Does not wait.
+---@return true
+function mutex:unlock() end
+
+--- A number of units that tasks take and give back.
+---@class neap.semaphore
+local semaphore = {}
+
+--- Takes a unit, first come, first served. The permit is a to-be-closed variable that
+--- gives it back. Waits.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return neap.permit?
+---@return string? message
+---@return string? code
+function semaphore:acquire(timeout) end
+
+--- As acquire, or nil, "semaphore is used up", "EAGAIN". Does not wait.
+---@return neap.permit?
+---@return string? message
+---@return string? code
+function semaphore:try_acquire() end
+
+--- Gives a unit back that was taken without keeping the permit. An error when all are
+--- there. Does not wait.
+---@return true
+function semaphore:release() end
+
+--- A unit of a semaphore; a to-be-closed variable.
+---@class neap.permit
+local permit = {}
+
+--- Gives the unit back. Only the first time counts. Does not wait.
+---@return true
+function permit:release() end
+
+--- A flag to wait for.
+---@class neap.event
+local event = {}
+
+--- Sets it: all that wait go on, even if it is cleared at once. Does not wait.
+function event:set() end
+
+--- Does not wait.
+function event:clear() end
+
+--- Waits until it is set.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return true?
+---@return string? message
+---@return string? code
+function event:wait(timeout) end
+
+--- Does not wait.
+---@return boolean
+function event:is_set() end
+
+--- News to wait for. They are for those who wait already, and not kept.
+---@class neap.condition
+local condition = {}
+
+--- Waits for a notify. A mutex that came with the condition is free meanwhile, and
+--- locked again afterwards, whatever ends the wait; so look again at what you wait for.
+---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return true?
+---@return string? message
+---@return string? code
+function condition:wait(timeout) end
+
+--- Wakes the first `n` (default 1) that wait. Does not wait.
+---@param n? integer
+---@return integer woken
+function condition:notify(n) end
+
+--- Wakes all that wait. Does not wait.
+---@return integer woken
+function condition:notify_all() end
+
 --- An error that neap raises as a value: `tostring` gives its message.
 ---@class neap.error
 ---@field code string  "ECANCELED", …
