@@ -59,11 +59,11 @@ static int remove_dir(lua_State *L, struct tempdir *dir) {
   lua_getiuservalue(L, 1, 1);
   const char *path = lua_tostring(L, -1);
   neap_blob failed = {0};
-  int err;
+  int err = UV_ENOMEM;
   dir->is_open = false;
   if (rt != NULL && neapL_fs_canwait(L, rt))
     err = neap_fs_remove_shielded(rt, path, &failed);
-  else
+  if (err == UV_ENOMEM) /* not even for a job */
     err = neap_fs_remove_blocking(path);
   if (failed.base != NULL)
     neapL_fs_pushblob(L, failed);

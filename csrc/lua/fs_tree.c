@@ -52,7 +52,9 @@ static int walk_next(lua_State *L) {
       close_walk(box);
       return 0;
     }
-    return luaL_error(L, "%s", neapL_strerror(more));
+    if (more == UV_ENOMEM)
+      neapL_nomem(L);
+    return luaL_error(L, "walk: %s", neapL_strerror(more));
   }
   if (entry.err < 0)
     return push_failed(L, &entry);

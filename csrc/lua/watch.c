@@ -113,6 +113,8 @@ static int watcher_call(lua_State *L) {
   if (more == 0 || more == UV_EBADF || more == UV_ECANCELED)
     return 0;
   neapL_raise(L, more);
+  if (more == UV_ENOMEM)
+    neapL_nomem(L);
   return luaL_error(L, "watch: %s", neapL_strerror(more));
 }
 
