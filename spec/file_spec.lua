@@ -350,10 +350,43 @@ describe("a FIFO", function()
     assert.is_nil(reading:read(1))
   end)
 
-  it("without a reader is not opened for writing", function()
+  it("without a reader is waited for by who opens it for writing", function()
     local dir <close> = support.tempdir()
     local path = fifo_in(dir)
-    assert.equal("ENXIO", (select(3, fs.open(path, "w"))))
+    local before = support.fds()
+    local writer = neap.spawn(function()
+      local file <close> = assert(fs.open(path, "w"))
+      assert(file:write("came"))
+    end)
+    while writer:stats().waiting_for ~= "fifo" do
+      neap.yield()
+    end
+    assert.equal("ENXIO", (select(3, fs.open(path, { flags = "wronly nonblock" }))))
+    local reader <close> = assert(fs.open(path))
+    assert.equal("came", reader:read("a"))
+    writer:join()
+    reader:close()
+    assert.equal(before, support.fds())
+  end)
+
+  it("is not waited for any more by who is cancelled", function()
+    local dir <close> = support.tempdir()
+    local path = fifo_in(dir)
+    local before = support.fds()
+    for _, write in ipairs({
+      function() return fs.open(path, "w") end,
+      function() return fs.open(path, "a") end,
+      function() return fs.writefile(path, "x") end,
+    }) do
+      local writer = neap.spawn(write)
+      while writer:stats().waiting_for ~= "fifo" do
+        neap.yield()
+      end
+      assert.is_true(writer:cancel())
+      assert.is_false(writer:wait())
+    end
+    assert.equal("ENXIO", (select(3, fs.open("/dev/tty", "w"))) or "ENXIO")
+    assert.equal(before, support.fds())
   end)
 end)
 

@@ -2,7 +2,7 @@
 local support = require("spec.support")
 
 describe("NEAP_FS=pool", function()
-  for _, name in ipairs({ "fs", "file", "file_end" }) do
+  for _, name in ipairs({ "fs", "fs_atomic", "file", "file_at", "file_behind", "file_end", "file_lock" }) do
     it("changes nothing for spec/" .. name .. "_spec.lua", function()
       local output, status = support.sh(
         ("NEAP_FS=pool %s $(command -v busted) --output=plainTerminal spec/%s_spec.lua"):format(

@@ -24,8 +24,19 @@ local workout = [[
   assert(file:write("LINE"))
   assert(file:seek("set") == 0)
   assert(file:read("l") == "a LINE")
+  assert(file:pread(4, 2) == "LINE")
+  assert(file:pwrite("e", 5) == file)
+  assert(file:sync() and file:datasync())
+  assert(file:chmod(384) and file:utime(1e9))
+  assert(file:stat().mode & 511 == 384 and file:stat().mtime == 1e9)
+  do
+    local lock <close> = assert(file:lock())
+    assert(file:truncate(3503))
+  end
   assert(file:close())
   assert(#fs.readfile(path) == 3503)
+  assert(fs.writefile(path, ("x"):rep(3503), { atomic = true }))
+  assert(fs.stat(path).mode & 511 == 384)
   local tasks = {}
   for i = 1, 20 do
     tasks[i] = neap.spawn(function()
@@ -83,17 +94,66 @@ describe("system calls", function()
   it("that fail in the middle of a file fail the read", function()
     for n = 1, 3 do
       for _, faulty in ipairs({ "read:EIO:" .. n, "preadv2:EIO:" .. n }) do
-        local output = sysfault.lua(faulty .. ",short", [[
+        local dir <close> = support.tempdir()
+        local path = support.spit(dir .. "/file", "0123456789")
+        local output = sysfault.lua(faulty .. ",short", ([[
           local fs = require("neap.fs")
-          local file = assert(fs.open("/etc/passwd"))
+          local file = assert(fs.open("%s"))
           print(file:read("a"))
+          print(file:pread(10, 0))
           print(file:close())
-          print(fs.readfile("/etc/passwd"))
-        ]], faulty:match("^read") and "NEAP_FS=pool" or nil)
-        assert.equal("nil\tInput/output error\tEIO\ntrue\n" ..
-          "nil\t/etc/passwd: Input/output error\tEIO\n", output)
+          print(fs.readfile("%s"))
+        ]]):format(path, path), faulty:match("^read") and "NEAP_FS=pool" or nil)
+        assert.equal("nil\tInput/output error\tEIO\n" ..
+          (faulty:match("^read") and "0123456789\n" or "nil\tInput/output error\tEIO\n") ..
+          "true\nnil\t" .. path .. ": Input/output error\tEIO\n", output)
       end
     end
+  end)
+
+  -- fault 36
+  it("that fail in the middle of a write fail the write, and not the close", function()
+    for n = 1, 4 do
+      local output, status = sysfault.lua("short,write:ENOSPC:" .. n, [[
+        local fs = require("neap.fs")
+        local path = os.tmpname()
+        local file = assert(fs.open(path, "w"))
+        assert(file:write("0123456789"))
+        print(select(3, file:flush()))
+        print(file:close())
+        file = assert(fs.open(path, "w"))
+        file:setvbuf("no")
+        print(select(3, file:write("0123456789")))
+        print(file:close())
+        os.remove(path)
+      ]])
+      assert.equal("ENOSPC\ntrue\nENOSPC\ntrue\n", output)
+      assert.equal(0, status)
+    end
+  end)
+
+  -- fault 37
+  it("that fail at the end of a file fail its close or sync", function()
+    local output = sysfault.lua("close:EDQUOT,fsync:EIO,fdatasync:EIO,ftruncate:EIO", [[
+      local fs = require("neap.fs")
+      local path = os.tmpname()
+      local file = assert(fs.open(path, "w"))
+      assert(file:write("x"))
+      print(select(3, file:sync()))
+      print(select(3, file:datasync()))
+      print(select(3, file:truncate(0)))
+      print(select(3, file:close()))
+      print(file:close())
+      print(select(3, fs.writefile(path, "x")))
+      local ok, message = pcall(function()
+        local file <close> = assert(fs.open(path, "w"))
+        file:write("x")
+      end)
+      print(ok, (message:gsub("^.*:%d+: ", "")))
+      os.remove(path)
+    ]])
+    assert.equal("EIO\nEIO\nEIO\nEDQUOT\ntrue\nEDQUOT\n" ..
+      "false\tclosing a file failed: Disk quota exceeded\n", output)
   end)
 
   it("that fail while writing fail the write", function()
@@ -116,8 +176,7 @@ describe("the thread pool", function()
       local fs = require("neap.fs")
       print(select(3, fs.stat("/etc/passwd")))
       print(select(3, fs.stat("/etc/passwd")))
-      local f = io.open("/etc/passwd")
-      print(#fs.readfile("/etc/passwd") == #f:read("a"))
+      print(#fs.readfile("/etc/hostname") > 0)
       for _ = 1, 3 do
         fs.stat("/etc/passwd")
       end

@@ -413,7 +413,9 @@ typedef struct neap_blob {
   size_t len;
 } neap_blob;
 
-/* Seconds since 1970 and nanoseconds. */
+/* Seconds since 1970 and nanoseconds. nsec NEAP_FS_NOW, where a time is set:
+   the time of the call. */
+#define NEAP_FS_NOW (-1)
 typedef struct neap_fs_time {
   int64_t sec;
   int64_t nsec;
@@ -438,14 +440,27 @@ NEAP_API int neap_fs_readfile(neap_rt *rt, const char *path, size_t max,
 NEAP_API void neap_fs_free_blob(neap_blob *blob);
 
 /*
- * Makes a file of len bytes at data (copied), or with append adds them to the
- * end. Waits. mode is what a new file may be used for, less the process's
- * umask. Returns 0 or a negative code, with what was written left as it is.
+ * Makes a file of len bytes at data, which stay the caller's and as they are
+ * meanwhile, or with append adds them to the end. Waits. mode is what a new
+ * file may be used for, less the process's umask. Returns 0 or a negative code,
+ * with what was written left as it is.
  */
 NEAP_API int neap_fs_writefile(neap_rt *rt, const char *path, const void *data,
                                size_t len, int mode, bool append);
 
-/* What path is; lstat: a symbolic link itself. Waits. Returns 0 or a negative
+/*
+ * The same, but whoever looks, and whatever a crash leaves, has the old
+ * contents or the new ones, whole. Waits. A file that is there keeps its
+ * permissions, and its owner if the process may give it. Returns 0 and the new
+ * contents are on the disk; or a negative code and the old ones are there,
+ * except that a folder that could not be synced has the new ones. UV_ENOTSUP:
+ * path is no regular file.
+ */
+NEAP_API int neap_fs_replacefile(neap_rt *rt, const char *path,
+                                 const void *data, size_t len, int mode);
+
+/* What path is; lstat: a symbolic link itself. Waits, unless that is cached.
+   Returns 0 or a negative
    code. */
 NEAP_API int neap_fs_stat(neap_rt *rt, const char *path, neap_fs_info *out);
 NEAP_API int neap_fs_lstat(neap_rt *rt, const char *path, neap_fs_info *out);
@@ -476,8 +491,10 @@ NEAP_API void neap_dir_close(neap_dir *dir);
 
 /*
  * Opens a file. Waits, unless it is cached. flags are open(2)'s, mode is for a
- * new file. Returns 0 and the file in *out, of which the caller holds a share;
- * or a negative code with nothing left open.
+ * new file. A FIFO that nobody reads is waited for when it is opened for
+ * writing alone, but with O_NONBLOCK that is UV_ENXIO. Returns 0 and the file
+ * in *out, of which the caller holds a share; or a negative code with nothing
+ * left open.
  */
 NEAP_API int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
                             neap_file **out);
@@ -541,14 +558,26 @@ NEAP_API void neap_file_rewind(neap_file *file);
 NEAP_API int64_t neap_file_read(neap_file *file, void *bytes, size_t len);
 
 /*
+ * As neap_file_begin_write, for an operation that finds nobody else's under
+ * way: nothing is claimed, and neap_file_append and neap_file_put may follow,
+ * with no other wait between. Waits. (Only when the task's budget is used up.)
+ * Returns 0, UV_EAGAIN when it takes neap_file_begin_write, or a code.
+ */
+NEAP_API int neap_file_try_write(neap_file *file);
+
+/*
  * Between begin_write and end: adds bytes to the buffer. Does not wait. Returns
  * 0; UV_EBADF when the file is not open for writing; or UV_ENOMEM, and then
  * nothing of this operation will be written.
  */
 NEAP_API int neap_file_append(neap_file *file, const void *bytes, size_t len);
 
-/* Writes the buffer out if it is full or the buffering asks for it. Waits.
-   Returns 0 or a negative code. */
+/*
+ * Writes the buffer out if it is full or the buffering asks for it. Waits. A
+ * full buffer of the usual size is written behind: while the task goes on, and
+ * how it failed is what the next call returns, or neap_file_close. Returns 0 or
+ * a negative code.
+ */
 NEAP_API int neap_file_put(neap_file *file);
 
 /* The four together. Waits. Returns 0 or a negative code. */
@@ -570,6 +599,57 @@ typedef enum neap_file_buffering {
 } neap_file_buffering;
 NEAP_API int neap_file_setvbuf(neap_file *file, neap_file_buffering buffering,
                                size_t size);
+
+/* --- files: places, attributes, locks */
+
+/* The next ones are for what is buffered, too: that is written out first. */
+
+/*
+ * Up to n bytes from the place `at`, fewer only at the end (and from a device,
+ * which is asked once); where the file is read and written next does not
+ * change. Waits. Returns 0 and the bytes in *out, or a negative code.
+ */
+NEAP_API int neap_file_pread(neap_file *file, size_t n, int64_t at,
+                             neap_blob *out);
+
+/* Writes len bytes, which stay the caller's and as they are meanwhile, at the
+   place `at`; to a file opened for appending they go to its end. Waits. Returns
+   0 or a negative code. */
+NEAP_API int neap_file_pwrite(neap_file *file, const void *bytes, size_t len,
+                              int64_t at);
+
+/* What the file is. Waits, where its file system does not tell at once. Returns
+   0 or a negative code. */
+NEAP_API int neap_file_stat(neap_file *file, neap_fs_info *out);
+
+/* Has the disk take what was written; data_only: fdatasync(2). Waits. Returns 0
+   or a negative code. */
+NEAP_API int neap_file_sync(neap_file *file, bool data_only);
+
+/* ftruncate(2), fchmod(2), futimens(3) with NULL for now. Waits. Returns 0 or a
+   negative code. */
+NEAP_API int neap_file_truncate(neap_file *file, int64_t size);
+NEAP_API int neap_file_chmod(neap_file *file, int mode);
+NEAP_API int neap_file_utime(neap_file *file, const neap_fs_time *atime,
+                             const neap_fs_time *mtime);
+
+/* The descriptor, which stays the file's, or UV_EBADF. Does not wait. */
+NEAP_API int neap_file_fd(const neap_file *file);
+
+/*
+ * Locks the whole file against whoever else locks it, here or in another
+ * process; shared: beside others that are shared. A lock that the file has is
+ * changed. Waits, until due_ns at most; 0 tries once. Returns 0 and the lock's
+ * number in *id; UV_EAGAIN or UV_ETIMEDOUT when another has it; UV_EBADF when
+ * the file is closed or not open for writing (shared: for reading); or another
+ * negative code. Closing the file ends the lock.
+ */
+NEAP_API int neap_file_lock(neap_file *file, bool shared, uint64_t due_ns,
+                            uint64_t *id);
+
+/* Writes out what is buffered and ends the lock of that number, if it is the
+   file's last. Waits, but is not cancelled. Returns 0 or a negative code. */
+NEAP_API int neap_file_unlock(neap_file *file, uint64_t id);
 
 /* --- names and trees ------------------------------------------------------ */
 

@@ -82,6 +82,16 @@ int64_t neap__fd_read(int fd, char *bytes, size_t n) {
   return result < 0 ? last_error() : result;
 }
 
+int64_t neap__fd_read_at(int fd, char *bytes, size_t n, int64_t at) {
+  if (at < 0)
+    return neap__fd_read(fd, bytes, n);
+  ssize_t result;
+  do {
+    result = pread(fd, bytes, n < AT_ONCE ? n : AT_ONCE, (off_t)at);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : result;
+}
+
 int64_t neap__fd_write(int fd, const char *bytes, size_t n) {
   ssize_t result;
   do {
@@ -110,6 +120,51 @@ int neap__fd_write_all(int fd, const char *bytes, size_t n, bool wait,
       *done += (size_t)written;
   }
   return 0;
+}
+
+int neap__fd_write_at(int fd, const char *bytes, size_t n, int64_t at) {
+  size_t done = 0;
+  while (done < n) {
+    size_t part = n - done < AT_ONCE ? n - done : AT_ONCE;
+    ssize_t result = pwrite(fd, bytes + done, part, (off_t)at + (off_t)done);
+    if (result >= 0)
+      done += (size_t)result;
+    else if (errno != EINTR)
+      return last_error();
+  }
+  return 0;
+}
+
+int neap__fd_sync(int fd, bool data_only) {
+  int result;
+  do {
+    result = data_only ? fdatasync(fd) : fsync(fd);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : 0;
+}
+
+int neap__fd_truncate(int fd, int64_t size) {
+  int result;
+  do {
+    result = ftruncate(fd, (off_t)size);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : 0;
+}
+
+int neap__fd_chmod(int fd, int mode) {
+  int result;
+  do {
+    result = fchmod(fd, (mode_t)mode);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : 0;
+}
+
+int neap__fd_utime(int fd, const struct timespec times[2]) {
+  int result;
+  do {
+    result = futimens(fd, times);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : 0;
 }
 
 bool neap__fd_hung_up(int fd) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* What a descriptor is, as far as waiting goes. */
 enum neap_fd_kind {
@@ -34,6 +35,10 @@ int neap__fd_set_blocking(int fd);
 /* Up to n bytes from where fd stands. Returns how many, 0 at the end. */
 int64_t neap__fd_read(int fd, char *bytes, size_t n);
 
+/* The same from the place `at` of a file, which leaves alone where fd stands;
+   at < 0: from where it stands. */
+int64_t neap__fd_read_at(int fd, char *bytes, size_t n, int64_t at);
+
 /* Writes up to n bytes; returns how many. */
 int64_t neap__fd_write(int fd, const char *bytes, size_t n);
 
@@ -41,6 +46,18 @@ int64_t neap__fd_write(int fd, const char *bytes, size_t n);
    wait set it blocks where a non-blocking descriptor would not. */
 int neap__fd_write_all(int fd, const char *bytes, size_t n, bool wait,
                        size_t *done);
+
+/* Writes n bytes at the place `at`. Returns 0 or a negative code. */
+int neap__fd_write_at(int fd, const char *bytes, size_t n, int64_t at);
+
+/* Has the disk take what was written; data_only: not the times and such. */
+int neap__fd_sync(int fd, bool data_only);
+
+int neap__fd_truncate(int fd, int64_t size);
+int neap__fd_chmod(int fd, int mode);
+
+/* Sets access and modification time, as futimens(3). */
+int neap__fd_utime(int fd, const struct timespec times[2]);
 
 /* Whether everybody who held a FIFO's other end open has gone. While nobody
    has come yet a read of it says "end", too. */

@@ -5,6 +5,7 @@
  */
 #include "io/file.h"
 
+#include "io/fifo.h"
 #include "io/fs_fast.h"
 #include "io/stream.h"
 
@@ -46,17 +47,19 @@ struct open_job {
   char path[];
 };
 
+/* What fd is; it is closed when that can't be known. Returns fd or a code. */
+static int look(int fd, enum neap_fd_kind *kind, uint64_t *size) {
+  int err = neap__fd_look(fd, kind, size);
+  if (err == 0)
+    return fd;
+  neap__fd_close(fd);
+  return err;
+}
+
 static void work_open(struct neap_job *job) {
   struct open_job *open = NEAP_LIST_ENTRY(job, struct open_job, job);
   int fd = neap__fd_open(open->path, open->flags, open->mode);
-  job->result = fd;
-  if (fd < 0)
-    return;
-  int err = neap__fd_look(fd, &open->kind, &open->size);
-  if (err < 0) {
-    neap__fd_close(fd);
-    job->result = err;
-  }
+  job->result = fd < 0 ? fd : look(fd, &open->kind, &open->size);
 }
 
 /* An open that comes too late. */
@@ -89,6 +92,24 @@ static int open_in_pool(struct neap_rt *rt, const char *path, int flags,
   return fd;
 }
 
+/* Opens and looks what it is. */
+static int open_somehow(struct neap_rt *rt, struct neap_io *io,
+                        const char *path, int flags, int mode,
+                        enum neap_fd_kind *kind, uint64_t *size) {
+  int fd = neap__fs_fast_open(io, path, flags);
+  if (fd == UV_EAGAIN)
+    fd = open_in_pool(rt, path, flags, mode, kind, size);
+  else if (fd >= 0)
+    fd = look(fd, kind, size);
+  if (fd == UV_ENXIO && (flags & O_ACCMODE) == O_WRONLY &&
+      (flags & O_NONBLOCK) == 0) {
+    fd = neap__fifo_open(rt, path, flags);
+    *kind = NEAP_FD_FIFO;
+    *size = 0;
+  }
+  return fd;
+}
+
 int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
                    neap_file **out) {
   struct neap_io *io;
@@ -99,16 +120,7 @@ int neap_file_open(neap_rt *rt, const char *path, int flags, int mode,
     return err;
   enum neap_fd_kind kind;
   uint64_t size;
-  int fd = neap__fs_fast_open(io, path, flags);
-  if (fd == UV_EAGAIN) {
-    fd = open_in_pool(rt, path, flags, mode, &kind, &size);
-  } else if (fd >= 0) {
-    err = neap__fd_look(fd, &kind, &size);
-    if (err < 0) {
-      neap__fd_close(fd);
-      return err;
-    }
-  }
+  int fd = open_somehow(rt, io, path, flags, mode, &kind, &size);
   if (fd < 0)
     return fd;
   /* Writes go to the end by themselves; stdio shows it before the first. */

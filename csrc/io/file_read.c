@@ -34,11 +34,16 @@ int neap_file_try_read(neap_file *file) {
     return err;
   if (file->state != NEAP_FILE_OPEN || !file->readable)
     return UV_EBADF;
-  return file->owner != 0 || file->out.len > 0 ? UV_EAGAIN : 0;
+  if (file->owner != 0 || file->out.len > 0 || file->behind != NULL ||
+      file->behind_err < 0)
+    return UV_EAGAIN;
+  file->quick_left = NEAP_GATHER_QUICK;
+  return 0;
 }
 
-/* What can be had at once. A FIFO that nobody has opened for writing yet is
-   not at its end: only a hang-up is that. */
+/* What can be had at once; but after much of it others come first. A FIFO that
+   nobody has opened for writing yet is not at its end: only a hang-up is that.
+ */
 static int64_t fill_now(struct neap_file *file, char *room, size_t size) {
   if (file->kind != NEAP_FD_REGULAR) {
     int64_t n = neap__fd_read(file->fd, room, size);
@@ -46,13 +51,21 @@ static int64_t fill_now(struct neap_file *file, char *room, size_t size) {
       return UV_EAGAIN;
     return n;
   }
-  if (file->no_fast)
+  if (file->no_fast || file->quick_left == 0)
     return UV_EAGAIN;
-  int64_t n = neap__fs_fast_read(file->handle.rt->io, file->fd, room, size);
+  int64_t n = neap__fs_fast_read(file->handle.rt->io, file->fd, room, size, -1);
+  if (n > 0)
+    file->quick_left -=
+        (size_t)n < file->quick_left ? (size_t)n : file->quick_left;
   if (n != UV_ENOTSUP)
     return n;
   file->no_fast = true;
   return UV_EAGAIN;
+}
+
+/* In the pool: a read is of less than 2 GiB. */
+static int read_some(struct neap_file_call *call) {
+  return (int)neap__fd_read(call->fd, call->bytes, call->n);
 }
 
 /* The same, by waiting for it. On a cancel the room is still the pool's. */
@@ -65,9 +78,10 @@ static int64_t fill_waiting(struct neap_file *file, char *room, size_t size) {
     if (n != UV_EAGAIN)
       return n;
   }
-  struct neap_file_job job = {.bytes = room, .n = size};
+  struct neap_file_call call = {
+      .fn = read_some, .fills = true, .bytes = room, .n = size};
   bool ran;
-  return neap__file_run(file, "read", NEAP_JOB_PURE, &job, &ran);
+  return neap__file_wait_call(file, "read", NEAP_JOB_PURE, &call, &ran);
 }
 
 /* Brings more bytes into the buffer, about `wanted`. Returns how many, 0 at

@@ -2,16 +2,21 @@
  * fs.c: operations on paths: libuv's own functions, called synchronously in
  * one of our jobs, so that the caps of job.h hold for them.
  */
+#include "io/fs_fast.h"
+#include "io/fs_stat.h"
 #include "io/handle.h"
 #include "io/job.h"
 
+#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct path_job {
   struct neap_job job;
   uv_fs_t req;
   int mode;
+  bool follow, learns; /* stat: links; the file's mount as well */
+  struct neap_mount mount;
+  neap_fs_info info;
   const char *second; /* rename: the new path, behind the first */
   char path[];
 };
@@ -22,12 +27,11 @@ static struct path_job *path_job_of(struct neap_job *job) {
 
 static void work_stat(struct neap_job *job) {
   struct path_job *on = path_job_of(job);
-  job->result = uv_fs_stat(NULL, &on->req, on->path, NULL);
-}
-
-static void work_lstat(struct neap_job *job) {
-  struct path_job *on = path_job_of(job);
-  job->result = uv_fs_lstat(NULL, &on->req, on->path, NULL);
+  job->result = UV_ENOENT; /* of "", which below stands for a descriptor */
+  if (on->path[0] != '\0')
+    job->result = neap__fs_stat_at(AT_FDCWD, on->path, on->follow, &on->info);
+  if (job->result == 0 && on->learns)
+    neap__fs_fast_learn(on->path, on->follow, &on->mount);
 }
 
 static void work_unlink(struct neap_job *job) {
@@ -92,74 +96,46 @@ static int run(struct path_job *on) {
   return err;
 }
 
-static const char *type_of(uint64_t mode) {
-  switch (mode & S_IFMT) {
-  case S_IFREG:
-    return "file";
-  case S_IFDIR:
-    return "directory";
-  case S_IFLNK:
-    return "link";
-  case S_IFIFO:
-    return "fifo";
-  case S_IFSOCK:
-    return "socket";
-  case S_IFCHR:
-    return "char";
-  case S_IFBLK:
-    return "block";
-  default:
-    return "unknown";
-  }
-}
-
-static neap_fs_time time_of(const uv_timespec_t *time) {
-  return (neap_fs_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
-}
-
-static void fill_in(const uv_stat_t *from, neap_fs_info *out) {
-  *out = (neap_fs_info){
-      .type = type_of(from->st_mode),
-      .dev = from->st_dev,
-      .mode = from->st_mode,
-      .nlink = from->st_nlink,
-      .uid = from->st_uid,
-      .gid = from->st_gid,
-      .rdev = from->st_rdev,
-      .ino = from->st_ino,
-      .size = from->st_size,
-      .blksize = from->st_blksize,
-      .blocks = from->st_blocks,
-      .atime = time_of(&from->st_atim),
-      .mtime = time_of(&from->st_mtim),
-      .ctime = time_of(&from->st_ctim),
-      .birthtime = time_of(&from->st_birthtim),
-  };
-}
-
-static int stat_with(struct neap_rt *rt, const char *what,
-                     void (*work)(struct neap_job *), const char *path,
-                     neap_fs_info *out) {
+static int stat_in_pool(struct neap_rt *rt, const char *path, bool follow,
+                        bool learns, neap_fs_info *out) {
   struct path_job *on;
-  int err = new_job(rt, what, work, NEAP_JOB_PURE, path, NULL, &on);
+  int err = new_job(rt, follow ? "stat" : "lstat", work_stat, NEAP_JOB_PURE,
+                    path, NULL, &on);
   if (err != 0)
     return err;
+  on->follow = follow;
+  on->learns = learns;
   err = neap__job_run(&on->job);
   if (!on->job.dropped) {
     if (err == 0)
-      fill_in(&on->req.statbuf, out);
-    drop_path(&on->job);
+      *out = on->info;
+    if (err == 0 && learns)
+      neap__fs_fast_note(rt->io, &on->mount);
   }
   neap__job_free(&on->job);
   return err;
 }
 
+static int stat_path(struct neap_rt *rt, const char *path, bool follow,
+                     neap_fs_info *out) {
+  struct neap_io *io;
+  int err = neap__handle_enter(rt);
+  if (err == 0)
+    err = neap__handle_io(rt, &io);
+  if (err < 0)
+    return err;
+  err = neap__fs_fast_stat(rt, path, follow, out);
+  if (err != UV_EAGAIN && err != UV_ENOTSUP)
+    return err;
+  return stat_in_pool(rt, path, follow, err == UV_ENOTSUP, out);
+}
+
 int neap_fs_stat(neap_rt *rt, const char *path, neap_fs_info *out) {
-  return stat_with(rt, "stat", work_stat, path, out);
+  return stat_path(rt, path, true, out);
 }
 
 int neap_fs_lstat(neap_rt *rt, const char *path, neap_fs_info *out) {
-  return stat_with(rt, "lstat", work_lstat, path, out);
+  return stat_path(rt, path, false, out);
 }
 
 int neap_fs_unlink(neap_rt *rt, const char *path) {

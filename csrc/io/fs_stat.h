@@ -14,6 +14,11 @@
 int neap__fs_stat_at(int dirfd, const char *name, bool follow,
                      neap_fs_info *out);
 
+struct statx;
+
+/* Linux: the same of what statx(2) gave. */
+void neap__fs_stat_fill(const struct statx *from, neap_fs_info *out);
+
 /* The type in a mode as text, as in neap_fs_info. */
 static inline const char *neap__fs_stat_type(uint64_t mode) {
   switch (mode & S_IFMT) {

@@ -10,6 +10,26 @@ static neap_fs_time time_of(const struct statx_timestamp *time) {
   return (neap_fs_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
 }
 
+void neap__fs_stat_fill(const struct statx *from, neap_fs_info *out) {
+  *out = (neap_fs_info){
+      .type = neap__fs_stat_type(from->stx_mode),
+      .dev = makedev(from->stx_dev_major, from->stx_dev_minor),
+      .mode = from->stx_mode,
+      .nlink = from->stx_nlink,
+      .uid = from->stx_uid,
+      .gid = from->stx_gid,
+      .rdev = makedev(from->stx_rdev_major, from->stx_rdev_minor),
+      .ino = from->stx_ino,
+      .size = from->stx_size,
+      .blksize = from->stx_blksize,
+      .blocks = from->stx_blocks,
+      .atime = time_of(&from->stx_atime),
+      .mtime = time_of(&from->stx_mtime),
+      .ctime = time_of(&from->stx_ctime),
+      .birthtime = time_of(&from->stx_btime),
+  };
+}
+
 int neap__fs_stat_at(int dirfd, const char *name, bool follow,
                      neap_fs_info *out) {
   struct statx x;
@@ -20,22 +40,6 @@ int neap__fs_stat_at(int dirfd, const char *name, bool follow,
   } while (result < 0 && errno == EINTR);
   if (result < 0)
     return uv_translate_sys_error(errno);
-  *out = (neap_fs_info){
-      .type = neap__fs_stat_type(x.stx_mode),
-      .dev = makedev(x.stx_dev_major, x.stx_dev_minor),
-      .mode = x.stx_mode,
-      .nlink = x.stx_nlink,
-      .uid = x.stx_uid,
-      .gid = x.stx_gid,
-      .rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
-      .ino = x.stx_ino,
-      .size = x.stx_size,
-      .blksize = x.stx_blksize,
-      .blocks = x.stx_blocks,
-      .atime = time_of(&x.stx_atime),
-      .mtime = time_of(&x.stx_mtime),
-      .ctime = time_of(&x.stx_ctime),
-      .birthtime = time_of(&x.stx_btime),
-  };
+  neap__fs_stat_fill(&x, out);
   return 0;
 }

@@ -3,106 +3,41 @@
  * pool does it all, opening and closing included.
  */
 #include "io/fd.h"
+#include "io/fifo.h"
 #include "io/file.h"
 #include "io/fs_fast.h"
+#include "io/gather.h"
 #include "io/handle.h"
 #include "io/job.h"
 
 #include <fcntl.h>
 #include <string.h>
 
-/* What a file without a known size (as those in /proc) is first read with. */
-#define GUESS ((size_t)4096)
-
 /* A file that is being read. */
 struct reading {
   int fd;     /* -1: not open yet */
   size_t max; /* more bytes than this are UV_EFBIG */
-  char *data; /* len of capacity bytes are filled in */
-  size_t len, capacity;
-  uint64_t expected; /* how long the file says it is */
   enum neap_fd_kind kind;
+  struct neap_gather gather; /* its limit is one byte more */
 };
 
 static void forget(struct reading *reading) {
-  neap__mem_shared_free(reading->data);
-  reading->data = NULL;
+  neap__gather_free(&reading->gather);
   if (reading->fd >= 0)
     neap__fd_close(reading->fd);
   reading->fd = -1;
 }
 
 static int look(struct reading *reading) {
-  int err = neap__fd_look(reading->fd, &reading->kind, &reading->expected);
-  if (err == 0 && reading->expected > reading->max)
+  uint64_t *expected = &reading->gather.expected;
+  int err = neap__fd_look(reading->fd, &reading->kind, expected);
+  if (err == 0 && *expected > reading->max)
     err = UV_EFBIG;
   return err;
 }
 
-static int reserve(struct reading *reading, size_t capacity) {
-  char *data = neap__mem_shared_alloc(capacity);
-  if (data == NULL)
-    return UV_ENOMEM;
-  if (reading->len > 0)
-    memcpy(data, reading->data, reading->len);
-  neap__mem_shared_free(reading->data);
-  reading->data = data;
-  reading->capacity = capacity;
-  return 0;
-}
-
-/* Room for the next read: one byte more than there should be, so that the end
-   shows. */
-static int make_room(struct reading *reading) {
-  if (reading->len < reading->capacity)
-    return 0;
-  size_t capacity = GUESS;
-  if (reading->capacity > 0)
-    capacity = reading->capacity * 2;
-  else if (reading->expected > 0)
-    capacity = (size_t)reading->expected + 1;
-  return reserve(reading, capacity);
-}
-
-/* In a pool thread. */
-static int read_all(struct reading *reading) {
-  for (;;) {
-    int err = make_room(reading);
-    if (err < 0)
-      return err;
-    int64_t n = neap__fd_read(reading->fd, reading->data + reading->len,
-                              reading->capacity - reading->len);
-    if (n <= 0)
-      return (int)n;
-    reading->len += (size_t)n;
-    if (reading->len > reading->max)
-      return UV_EFBIG;
-  }
-}
-
-/*
- * What is cached. UV_EAGAIN: the pool must go on from here. A read that brings
- * less than was asked for ends at the file's length or where the cache ends;
- * the length tells which.
- */
-static int read_cached(struct neap_io *io, struct reading *reading) {
-  for (;;) {
-    int err = make_room(reading);
-    if (err < 0)
-      return err;
-    int64_t n =
-        neap__fs_fast_read(io, reading->fd, reading->data + reading->len,
-                           reading->capacity - reading->len);
-    if (n == UV_ENOTSUP)
-      return UV_EAGAIN;
-    if (n <= 0)
-      return (int)n;
-    reading->len += (size_t)n;
-    if (reading->len > reading->max)
-      return UV_EFBIG;
-    if (reading->len == reading->expected && reading->len < reading->capacity)
-      return 0;
-  }
+static int check_length(const struct reading *reading) {
+  return reading->gather.len > reading->max ? UV_EFBIG : 0;
 }
 
 static int try_cached(struct neap_io *io, const char *path,
@@ -113,8 +48,8 @@ static int try_cached(struct neap_io *io, const char *path,
   reading->fd = fd;
   int err = look(reading);
   if (err == 0 && reading->kind == NEAP_FD_REGULAR)
-    err = read_cached(io, reading);
-  return err;
+    err = neap__gather_read_cached(&reading->gather, io, fd, -1);
+  return err < 0 ? err : check_length(reading);
 }
 
 struct read_job {
@@ -135,7 +70,9 @@ static void work_read(struct neap_job *job) {
   if (err == 0 && reading->kind == NEAP_FD_REGULAR) {
     err = neap__fd_set_blocking(reading->fd);
     if (err == 0)
-      err = read_all(reading);
+      err = neap__gather_read(&reading->gather, reading->fd, -1);
+    if (err == 0)
+      err = check_length(reading);
   }
   job->result = err;
 }
@@ -157,7 +94,7 @@ static int read_in_pool(struct neap_rt *rt, const char *path,
   read->reading = *reading;
   memcpy(read->path, path, size);
   /* The job owns them now. */
-  reading->data = NULL;
+  reading->gather = (struct neap_gather){0};
   reading->fd = -1;
   err = neap__job_run(&read->job);
   if (!read->job.dropped)
@@ -185,10 +122,10 @@ static int read_stream(struct neap_rt *rt, struct reading *reading) {
     if (err == 0 && view.len > reading->max)
       err = UV_EFBIG;
     if (err == 0 && view.len > 0)
-      err = reserve(reading, view.len);
+      err = neap__gather_reserve(&reading->gather, view.len);
     if (err == 0 && view.len > 0) {
-      memcpy(reading->data, view.base, view.len);
-      reading->len = view.len;
+      memcpy(reading->gather.data, view.base, view.len);
+      reading->gather.len = view.len;
     }
     neap_file_end(file);
   }
@@ -205,15 +142,14 @@ int neap_fs_readfile(neap_rt *rt, const char *path, size_t max,
   if (err != 0)
     return err;
   struct reading reading = {.fd = -1, .max = max};
+  reading.gather.limit = max < SIZE_MAX ? max + 1 : SIZE_MAX;
   err = try_cached(io, path, &reading);
   if (err == UV_EAGAIN)
     err = read_in_pool(rt, path, &reading);
   if (err == 0 && reading.fd >= 0 && reading.kind != NEAP_FD_REGULAR)
     err = read_stream(rt, &reading);
-  if (err == 0) {
-    *out = (neap_blob){.base = reading.data, .len = reading.len};
-    reading.data = NULL;
-  }
+  if (err == 0)
+    neap__gather_give(&reading.gather, out);
   forget(&reading);
   return err;
 }
@@ -225,14 +161,16 @@ void neap_fs_free_blob(neap_blob *blob) {
 
 /* --- writing -------------------------------------------------------- */
 
+/* Has an effect: once begun it is waited for. So the data can stay where it
+   is, the caller's. */
 struct write_job {
   struct neap_job job;
-  const char *path; /* behind the data */
   int flags, mode;
   int fd; /* what is not a regular file is handed back open, else -1 */
   enum neap_fd_kind kind;
+  const char *data;
   size_t len;
-  char data[];
+  char path[];
 };
 
 static void work_write(struct neap_job *job) {
@@ -262,12 +200,40 @@ static void drop_write(struct neap_job *job) {
     neap__fd_close(write->fd);
 }
 
-static int write_stream(struct neap_rt *rt, const struct write_job *write) {
-  struct neap_file *file;
-  int err = neap__file_adopt(rt, write->fd, write->flags, write->kind, &file);
+/* The whole of a regular file. What is none is left open in *fd. */
+static int write_in_pool(struct neap_rt *rt, const char *path, neap_bytes data,
+                         int flags, int mode, int *fd,
+                         enum neap_fd_kind *kind) {
+  struct write_job *write;
+  size_t size = strlen(path) + 1;
+  int err = neap__job_new(rt, "writefile", NEAP_JOB_EFFECT,
+                          sizeof *write + size, (void **)&write);
   if (err < 0)
     return err;
-  err = neap_file_write(file, write->data, write->len);
+  write->job.work = work_write;
+  write->job.drop = drop_write;
+  write->flags = flags;
+  write->mode = mode;
+  write->fd = -1;
+  write->data = data.base;
+  write->len = data.len;
+  memcpy(write->path, path, size);
+  err = neap__job_run(&write->job);
+  if (!write->job.dropped) {
+    *fd = write->fd;
+    *kind = write->kind;
+  }
+  neap__job_free(&write->job);
+  return err;
+}
+
+static int write_stream(struct neap_rt *rt, int fd, int flags,
+                        enum neap_fd_kind kind, neap_bytes data) {
+  struct neap_file *file;
+  int err = neap__file_adopt(rt, fd, flags, kind, &file);
+  if (err < 0)
+    return err;
+  err = neap_file_write(file, data.base, data.len);
   if (err == 0)
     err = neap_file_flush(file);
   if (err == 0)
@@ -281,27 +247,17 @@ int neap_fs_writefile(neap_rt *rt, const char *path, const void *data,
   int err = neap__handle_enter(rt);
   if (err < 0)
     return err;
-  struct write_job *write;
-  size_t size = strlen(path) + 1;
-  if (len > UINT32_MAX / 2 || size > UINT32_MAX / 4)
-    return UV_EFBIG;
-  err = neap__job_new(rt, "writefile", NEAP_JOB_EFFECT,
-                      sizeof *write + len + size, (void **)&write);
-  if (err < 0)
-    return err;
-  write->job.work = work_write;
-  write->job.drop = drop_write;
-  write->flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC);
-  write->mode = mode;
-  write->fd = -1;
-  write->len = len;
-  if (len > 0)
-    memcpy(write->data, data, len);
-  memcpy(write->data + len, path, size);
-  write->path = write->data + len;
-  err = neap__job_run(&write->job);
-  if (!write->job.dropped && err == 0 && write->fd >= 0)
-    err = write_stream(rt, write);
-  neap__job_free(&write->job);
+  neap_bytes bytes = {.base = data, .len = len};
+  int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC);
+  int fd = -1;
+  enum neap_fd_kind kind = NEAP_FD_REGULAR;
+  err = write_in_pool(rt, path, bytes, flags, mode, &fd, &kind);
+  if (err == UV_ENXIO) {
+    fd = neap__fifo_open(rt, path, flags);
+    kind = NEAP_FD_FIFO;
+    err = fd < 0 ? fd : 0;
+  }
+  if (err == 0 && fd >= 0)
+    err = write_stream(rt, fd, flags, kind, bytes);
   return err;
 }

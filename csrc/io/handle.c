@@ -31,6 +31,7 @@ static void free_all(struct neap_rt *rt) {
     neap__mem_free(&rt->mem, handle, handle->size);
   }
   neap__mem_free(&rt->mem, io->scratch, NEAP_IO_SCRATCH);
+  neap__mem_free(&rt->mem, io->seen, NEAP_IO_SEEN * sizeof *io->seen);
   neap__mem_free(&rt->mem, io, sizeof *io);
   rt->io = NULL;
 }

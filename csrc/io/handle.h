@@ -23,6 +23,18 @@
 #define NEAP_IO_SCRATCH ((size_t)64 * 1024)
 #endif
 
+/* A file system that was met. */
+struct neap_mount {
+  uint64_t id, dev; /* that of the mount; 0: none */
+  bool local;       /* it tells at once what a file is */
+};
+
+/* A name that was found in the kernel's cache. */
+struct neap_seen {
+  uint64_t hash;
+  uint64_t until_ns; /* sure to be there still */
+};
+
 /* The I/O layer's part of a runtime. All-zero but the list heads. */
 struct neap_io {
   struct neap_list handles; /* every one whose memory lives */
@@ -42,9 +54,16 @@ struct neap_io {
   /* watch_events_linux.c: what all watches that are not recursive share. */
   struct neap_watch_events *watch_events;
 
-  /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
+  /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids; file
+     systems that were met, the next one goes to mounts[next_mount]. */
   bool no_fast_open, no_fast_read;
+  uint8_t next_mount;
+  struct neap_mount mounts[8];
+  struct neap_seen
+      *seen; /* NEAP_IO_SEEN names that were found cached, or NULL */
 };
+
+#define NEAP_IO_SEEN ((size_t)1024)
 
 struct neap_handle {
   struct neap_list link; /* in io->handles */

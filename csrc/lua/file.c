@@ -3,19 +3,21 @@
 
 #include "lua/formats.h"
 
-#include <stdio.h>
-
 #define TYPE "neap.file"
 
 /* Formats that one iterator may have: Lua's own limit is that of upvalues. */
 #define MAX_FORMATS 250
 
-static struct neapL_file *checkbox(lua_State *L) {
+/* Upvalues of an iterator: neapL, the file, whether it closes it at the end,
+   how many formats, the formats. */
+#define BEFORE_FORMATS 4
+
+struct neapL_file *neapL_file_check(lua_State *L) {
   return neapL_checkself(L, TYPE);
 }
 
-/* The file, or NULL when it is closed. Its memory goes with the runtime. */
-static neap_file *open_file(lua_State *L, const struct neapL_file *box) {
+/* Its memory goes with the runtime. */
+neap_file *neapL_file_get(lua_State *L, const struct neapL_file *box) {
   neap_rt *rt = neapL_peekrt(L);
   if (box->file == NULL || rt == NULL || rt->closed ||
       neap_file_is_closed(box->file))
@@ -23,7 +25,7 @@ static neap_file *open_file(lua_State *L, const struct neapL_file *box) {
   return box->file;
 }
 
-static int fail_closed(lua_State *L) {
+int neapL_file_failclosed(lua_State *L) {
   lua_pushnil(L);
   lua_pushliteral(L, "file is closed");
   lua_pushliteral(L, "EBADF");
@@ -31,10 +33,17 @@ static int fail_closed(lua_State *L) {
 }
 
 /* UV_EBADF is what a file says that is closed, or not open for this. */
-static int fail(lua_State *L, const struct neapL_file *box, int err) {
-  if (err == UV_EBADF && open_file(L, box) == NULL)
-    return fail_closed(L);
+int neapL_file_fail(lua_State *L, const struct neapL_file *box, int err) {
+  if (err == UV_EBADF && neapL_file_get(L, box) == NULL)
+    return neapL_file_failclosed(L);
   return neapL_fail(L, err, NULL);
+}
+
+int neapL_file_done(lua_State *L, const struct neapL_file *box, int err) {
+  if (err < 0)
+    return neapL_file_fail(L, box, err);
+  lua_pushboolean(L, true);
+  return 1;
 }
 
 /* --- reading -------------------------------------------------------- */
@@ -102,7 +111,7 @@ static int read_waiting(lua_State *L, const struct neapL_file *box, int first,
   struct reading reading = {.file = box->file};
   int err = neap_file_begin_read(reading.file);
   if (err < 0)
-    return fail(L, box, err);
+    return neapL_file_fail(L, box, err);
   int top = lua_gettop(L);
   lua_pushcfunction(L, read_claimed);
   lua_pushlightuserdata(L, &reading);
@@ -113,7 +122,7 @@ static int read_waiting(lua_State *L, const struct neapL_file *box, int first,
   if (status != LUA_OK)
     return lua_error(L);
   if (reading.result < 0)
-    return fail(L, box, reading.result);
+    return neapL_file_fail(L, box, reading.result);
   return lua_gettop(L) - top;
 }
 
@@ -127,149 +136,67 @@ static int read_formats(lua_State *L, const struct neapL_file *box, int first,
     return result;
   if (result == UV_EAGAIN)
     return read_waiting(L, box, first, n);
-  return fail(L, box, result);
+  return neapL_file_fail(L, box, result);
 }
 
 /* file:read(...) -> as io's. Waits. */
 static int file_read(lua_State *L) {
-  struct neapL_file *box = checkbox(L);
+  struct neapL_file *box = neapL_file_check(L);
   int n = lua_gettop(L) - 1;
   luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
   neapL_checkformats(L, 2, n);
   neapL_waitrt(L);
-  if (open_file(L, box) == NULL)
-    return fail_closed(L);
+  if (neapL_file_get(L, box) == NULL)
+    return neapL_file_failclosed(L);
   return read_formats(L, box, 2, n);
 }
 
-/* Upvalues: neapL, the file, how many formats, the formats. */
 static int lines_next(lua_State *L) {
   struct neapL_file *box = lua_touserdata(L, lua_upvalueindex(2));
-  int n = (int)lua_tointeger(L, lua_upvalueindex(3));
+  bool closes = lua_toboolean(L, lua_upvalueindex(3));
+  int n = (int)lua_tointeger(L, lua_upvalueindex(4));
   neapL_waitrt(L);
-  if (open_file(L, box) == NULL)
+  if (neapL_file_get(L, box) == NULL)
     return luaL_error(L, "file is already closed");
   lua_settop(L, 0);
   luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
   for (int i = 1; i <= n; i++)
-    lua_pushvalue(L, lua_upvalueindex(3 + i));
+    lua_pushvalue(L, lua_upvalueindex(BEFORE_FORMATS + i));
   int results = read_formats(L, box, 1, n);
   if (lua_toboolean(L, -results))
     return results;
   if (results > 1) /* a failure, and not the end */
     return luaL_error(L, "%s", lua_tostring(L, -results + 1));
+  if (closes) /* nothing was written: nothing can fail that matters */
+    neap_file_close(box->file);
   return 0;
+}
+
+void neapL_file_checklines(lua_State *L, int first, int n) {
+  luaL_argcheck(L, n <= MAX_FORMATS, first + MAX_FORMATS, "too many arguments");
+  neapL_checkformats(L, first, n);
+}
+
+int neapL_file_pushlines(lua_State *L, int file, int n, bool closes) {
+  luaL_checkstack(L, n + BEFORE_FORMATS, "too many arguments");
+  lua_pushlightuserdata(L, neapL_self(L));
+  lua_pushvalue(L, file);
+  lua_pushboolean(L, closes);
+  lua_pushinteger(L, n);
+  for (int i = 1; i <= n; i++)
+    lua_pushvalue(L, file + i);
+  lua_pushcclosure(L, lines_next, BEFORE_FORMATS + n);
+  return 1;
 }
 
 /* file:lines(...) -> iterator, as io's. The iterator waits. */
 static int file_lines(lua_State *L) {
-  struct neapL_file *box = checkbox(L);
+  struct neapL_file *box = neapL_file_check(L);
   int n = lua_gettop(L) - 1;
-  luaL_argcheck(L, n <= MAX_FORMATS, MAX_FORMATS + 2, "too many arguments");
-  neapL_checkformats(L, 2, n);
-  if (open_file(L, box) == NULL)
-    return fail_closed(L);
-  lua_pushlightuserdata(L, neapL_self(L));
-  lua_insert(L, 1);
-  lua_pushinteger(L, n);
-  lua_insert(L, 3);
-  lua_pushcclosure(L, lines_next, 3 + n);
-  return 1;
-}
-
-/* --- writing -------------------------------------------------------- */
-
-/* Makes a string of the argument, as io writes it. */
-static void checktext(lua_State *L, int arg) {
-  if (NEAPL_IO_SHORT_FLOATS && lua_type(L, arg) == LUA_TNUMBER &&
-      !lua_isinteger(L, arg)) {
-    char text[64];
-    snprintf(text, sizeof text, LUA_NUMBER_FMT, lua_tonumber(L, arg));
-    lua_pushstring(L, text);
-    lua_replace(L, arg);
-  }
-  luaL_checkstring(L, arg);
-}
-
-/* All the arguments as one operation; no Lua but for strings that are there. */
-static int write_strings(lua_State *L, neap_file *file, int n) {
-  int err = neap_file_begin_write(file);
-  if (err < 0)
-    return err;
-  for (int arg = 2; arg < 2 + n && err == 0; arg++) {
-    size_t len;
-    const char *bytes = lua_tolstring(L, arg, &len);
-    err = neap_file_append(file, bytes, len);
-  }
-  if (err == 0)
-    err = neap_file_put(file);
-  neap_file_end(file);
-  return err;
-}
-
-/* file:write(...) -> file | nil, message, code. Waits. */
-static int file_write(lua_State *L) {
-  struct neapL_file *box = checkbox(L);
-  int n = lua_gettop(L) - 1;
-  for (int arg = 2; arg < 2 + n; arg++)
-    checktext(L, arg);
-  neapL_waitrt(L);
-  if (open_file(L, box) == NULL)
-    return fail_closed(L);
-  int err = write_strings(L, box->file, n);
-  if (err < 0)
-    return fail(L, box, err);
-  lua_settop(L, 1);
-  return 1;
-}
-
-/* file:flush() -> true | nil, message, code. Waits. */
-static int file_flush(lua_State *L) {
-  struct neapL_file *box = checkbox(L);
-  neapL_waitrt(L);
-  if (open_file(L, box) == NULL)
-    return fail_closed(L);
-  int err = neap_file_flush(box->file);
-  if (err < 0)
-    return fail(L, box, err);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-/* file:seek([whence [, offset]]) -> position | nil, message, code. Waits. */
-static int file_seek(lua_State *L) {
-  static const int whence[] = {SEEK_SET, SEEK_CUR, SEEK_END};
-  static const char *const names[] = {"set", "cur", "end", NULL};
-  struct neapL_file *box = checkbox(L);
-  int which = luaL_checkoption(L, 2, "cur", names);
-  lua_Integer offset = luaL_optinteger(L, 3, 0);
-  neapL_waitrt(L);
-  if (open_file(L, box) == NULL)
-    return fail_closed(L);
-  int64_t at = neap_file_seek(box->file, offset, whence[which]);
-  if (at < 0)
-    return fail(L, box, (int)at);
-  lua_pushinteger(L, at);
-  return 1;
-}
-
-/* file:setvbuf(mode [, size]) -> true | nil, message, code. Waits. */
-static int file_setvbuf(lua_State *L) {
-  static const neap_file_buffering modes[] = {NEAP_FILE_UNBUFFERED,
-                                              NEAP_FILE_FULL, NEAP_FILE_LINE};
-  static const char *const names[] = {"no", "full", "line", NULL};
-  struct neapL_file *box = checkbox(L);
-  int which = luaL_checkoption(L, 2, NULL, names);
-  lua_Integer size = luaL_optinteger(L, 3, 0);
-  luaL_argcheck(L, size >= 0, 3, "negative size");
-  neapL_waitrt(L);
-  if (open_file(L, box) == NULL)
-    return fail_closed(L);
-  int err = neap_file_setvbuf(box->file, modes[which], (size_t)size);
-  if (err < 0)
-    return fail(L, box, err);
-  lua_pushboolean(L, true);
-  return 1;
+  neapL_file_checklines(L, 2, n);
+  if (neapL_file_get(L, box) == NULL)
+    return neapL_file_failclosed(L);
+  return neapL_file_pushlines(L, 1, n, false);
 }
 
 /* --- the end -------------------------------------------------------- */
@@ -282,7 +209,7 @@ static bool can_wait(lua_State *L, const neap_rt *rt) {
 
 /* Closes; returns 0 or the code with which writing out or closing failed. */
 static int close_file(lua_State *L, struct neapL_file *box) {
-  neap_file *file = open_file(L, box);
+  neap_file *file = neapL_file_get(L, box);
   if (file == NULL)
     return 0;
   if (can_wait(L, neapL_peekrt(L)))
@@ -293,7 +220,7 @@ static int close_file(lua_State *L, struct neapL_file *box) {
 
 /* file:close() -> true | nil, message, code. Waits; not cancellable. */
 static int file_close(lua_State *L) {
-  int err = close_file(L, checkbox(L));
+  int err = close_file(L, neapL_file_check(L));
   if (err < 0)
     return neapL_fail(L, err, NULL);
   lua_pushboolean(L, true);
@@ -307,7 +234,7 @@ static void warn_failed(lua_State *L, int err) {
 
 /* A failure is raised, unless an error is on its way already. */
 static int file_tbc(lua_State *L) {
-  int err = close_file(L, checkbox(L));
+  int err = close_file(L, neapL_file_check(L));
   if (err < 0 && lua_isnoneornil(L, 2))
     return luaL_error(L, "closing a file failed: %s", neapL_strerror(err));
   if (err < 0)
@@ -316,14 +243,15 @@ static int file_tbc(lua_State *L) {
 }
 
 static int file_gc(lua_State *L) {
-  struct neapL_file *box = checkbox(L);
+  struct neapL_file *box = neapL_file_check(L);
   neap_rt *rt = neapL_peekrt(L);
+  neap_fs_free_blob(&box->blob);
   if (box->file == NULL || rt == NULL || rt->closed) {
     box->file = NULL;
     return 0;
   }
   neapL_gc_enter(L, neap_file_has_waiters(box->file));
-  bool was_open = open_file(L, box) != NULL;
+  bool was_open = neapL_file_get(L, box) != NULL;
   int err = 0;
   if (!rt->closed)
     err = neap_file_free(box->file);
@@ -336,8 +264,8 @@ static int file_gc(lua_State *L) {
 }
 
 static int file_tostring(lua_State *L) {
-  struct neapL_file *box = checkbox(L);
-  if (open_file(L, box) == NULL)
+  struct neapL_file *box = neapL_file_check(L);
+  if (neapL_file_get(L, box) == NULL)
     lua_pushliteral(L, "file (closed)");
   else
     lua_pushfstring(L, "file (%p)", (void *)box->file);
@@ -345,9 +273,24 @@ static int file_tostring(lua_State *L) {
 }
 
 static const luaL_Reg file_methods[] = {
-    {"read", file_read},   {"lines", file_lines}, {"write", file_write},
-    {"seek", file_seek},   {"flush", file_flush}, {"setvbuf", file_setvbuf},
-    {"close", file_close}, {NULL, NULL},
+    {"read", file_read},
+    {"lines", file_lines},
+    {"write", neapL_file_write},
+    {"seek", neapL_file_seek},
+    {"flush", neapL_file_flush},
+    {"setvbuf", neapL_file_setvbuf},
+    {"close", file_close},
+    {"pread", neapL_file_pread},
+    {"pwrite", neapL_file_pwrite},
+    {"stat", neapL_file_stat},
+    {"sync", neapL_file_sync},
+    {"datasync", neapL_file_datasync},
+    {"truncate", neapL_file_truncate},
+    {"chmod", neapL_file_chmod},
+    {"utime", neapL_file_utime},
+    {"lock", neapL_file_lock},
+    {"fd", neapL_file_fd},
+    {NULL, NULL},
 };
 
 static const luaL_Reg file_meta[] = {
@@ -359,11 +302,12 @@ static const luaL_Reg file_meta[] = {
 
 void neapL_file_open(lua_State *L, struct neapL *N) {
   neapL_newtype(L, N, TYPE, file_methods, file_meta);
+  neapL_file_openlock(L, N);
 }
 
 struct neapL_file *neapL_file_new(lua_State *L) {
   struct neapL_file *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->file = NULL;
+  *box = (struct neapL_file){0};
   luaL_setmetatable(L, TYPE);
   return box;
 }

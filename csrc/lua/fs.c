@@ -1,9 +1,9 @@
-/* fs.c: the module neap.fs: whole files, folders, opening. */
+/* fs.c: the module neap.fs: whole files, folders. */
 #include "lua/fs.h"
 
 #include "lua/file.h"
+#include "lua/fs_open.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #define DIR_TYPE "neap.dir"
@@ -33,20 +33,21 @@ static int write_whole(lua_State *L, bool append) {
   const char *data = luaL_checklstring(L, 2, &len);
   neapL_checkoptions(L, 3);
   int mode = (int)neapL_optfieldint(L, 3, "mode", 0, MODE_MAX, FILE_MODE);
-  append = append || neapL_optfieldbool(L, 3, "append", false);
-  /* Better no write than one that a crash can cut in half unasked. */
-  if (neapL_optfieldbool(L, 3, "atomic", false))
-    return neapL_fielderror(L, 3, "atomic", "not supported");
+  append = neapL_optfieldbool(L, 3, "append", append) || append;
+  bool atomic = neapL_optfieldbool(L, 3, "atomic", false);
+  if (atomic && append) /* the new contents would be the old ones and more */
+    return neapL_fielderror(L, 3, "atomic", "not for appending");
   neap_rt *rt = neapL_waitrt(L);
-  int err = neap_fs_writefile(rt, path, data, len, mode, append);
+  int err = atomic ? neap_fs_replacefile(rt, path, data, len, mode)
+                   : neap_fs_writefile(rt, path, data, len, mode, append);
   if (err < 0)
     return neapL_fail(L, err, path);
   lua_pushboolean(L, true);
   return 1;
 }
 
-/* fs.writefile(path, data [, {mode=, append=}]) -> true | nil, message, code.
- * Waits. */
+/* fs.writefile(path, data [, {mode=, append=, atomic=}]) -> true | nil,
+ * message, code. Waits. */
 static int fs_writefile(lua_State *L) {
   return write_whole(L, false);
 }
@@ -125,55 +126,6 @@ static int dir_tostring(lua_State *L) {
   return 1;
 }
 
-/* --- opening -------------------------------------------------------- */
-
-/* What follows the first letter of a mode: "+", then "b" and "x" in any
-   order. Returns false when it is no such thing. */
-static bool parse_rest(const char *rest, bool *update, bool *exclusive) {
-  *update = *rest == '+';
-  rest += *update;
-  for (; *rest != '\0'; rest++) {
-    if (*rest == 'x')
-      *exclusive = true;
-    else if (*rest != 'b')
-      return false;
-  }
-  return true;
-}
-
-/* io.open's modes and "x" as open(2)'s flags, or -1. */
-static int mode_flags(const char *mode) {
-  bool update = false, exclusive = false;
-  if (mode[0] == '\0' || !parse_rest(mode + 1, &update, &exclusive))
-    return -1;
-  int flags = exclusive ? O_EXCL : 0;
-  switch (mode[0]) {
-  case 'r':
-    return exclusive ? -1 : update ? O_RDWR : O_RDONLY;
-  case 'w':
-    return flags | (update ? O_RDWR : O_WRONLY) | O_CREAT | O_TRUNC;
-  case 'a':
-    return flags | (update ? O_RDWR : O_WRONLY) | O_CREAT | O_APPEND;
-  default:
-    return -1;
-  }
-}
-
-/* fs.open(path [, mode]) -> file | nil, message, code. Waits. */
-static int fs_open(lua_State *L) {
-  const char *path = neapL_checkpath(L, 1);
-  int flags = mode_flags(luaL_optstring(L, 2, "r"));
-  luaL_argcheck(L, flags >= 0, 2, "invalid mode");
-  neap_rt *rt = neapL_waitrt(L);
-  struct neapL_file *box = neapL_file_new(L);
-  neap_file *file;
-  int err = neap_file_open(rt, path, flags, FILE_MODE, &file);
-  if (err < 0)
-    return neapL_fail(L, err, path);
-  box->file = file;
-  return 1;
-}
-
 /* --- the module ----------------------------------------------------- */
 
 static const luaL_Reg dir_methods[] = {
@@ -194,11 +146,9 @@ static const luaL_Reg blob_functions[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"writefile", fs_writefile},
-    {"appendfile", fs_appendfile},
-    {"scandir", fs_scandir},
-    {"open", fs_open},
-    {NULL, NULL},
+    {"writefile", fs_writefile}, {"appendfile", fs_appendfile},
+    {"scandir", fs_scandir},     {"open", neapL_fs_open},
+    {"lines", neapL_fs_lines},   {NULL, NULL},
 };
 
 NEAP_API int luaopen_neap_fs(lua_State *L);

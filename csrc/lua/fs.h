@@ -23,6 +23,11 @@ int neapL_fs_done(lua_State *L, int err, const char *path);
 /* Pushes what is known about a file as a table; returns 1. */
 int neapL_fs_pushinfo(lua_State *L, const neap_fs_info *info);
 
+/* The argument, seconds since 1970, in *out; def, which may be NULL, for none.
+ */
+const neap_fs_time *neapL_fs_opttime(lua_State *L, int arg, neap_fs_time *out,
+                                     const neap_fs_time *def);
+
 /* luaL_setfuncs for functions that use neapL_fs_pushblob. */
 void neapL_fs_setfuncs(lua_State *L, struct neapL *N, const luaL_Reg *funcs);
 

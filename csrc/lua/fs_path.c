@@ -281,9 +281,8 @@ static int fs_lchown(lua_State *L) {
   return chown_with(L, neap_fs_lchown);
 }
 
-/* Seconds since 1970; def, which may be NULL, for none. */
-static const neap_fs_time *opt_time(lua_State *L, int arg, neap_fs_time *out,
-                                    const neap_fs_time *def) {
+const neap_fs_time *neapL_fs_opttime(lua_State *L, int arg, neap_fs_time *out,
+                                     const neap_fs_time *def) {
   if (lua_isnoneornil(L, arg))
     return def;
   lua_Number n = luaL_checknumber(L, arg);
@@ -299,8 +298,8 @@ static const neap_fs_time *opt_time(lua_State *L, int arg, neap_fs_time *out,
 static int fs_utime(lua_State *L) {
   const char *path = neapL_checkpath(L, 1);
   neap_fs_time times[2];
-  const neap_fs_time *atime = opt_time(L, 2, &times[0], NULL);
-  const neap_fs_time *mtime = opt_time(L, 3, &times[1], atime);
+  const neap_fs_time *atime = neapL_fs_opttime(L, 2, &times[0], NULL);
+  const neap_fs_time *mtime = neapL_fs_opttime(L, 3, &times[1], atime);
   int err = neap_fs_utime(neapL_waitrt(L), path, atime, mtime);
   return neapL_fs_done(L, err, path);
 }

@@ -5,6 +5,7 @@
 #include "lua/entry.h"
 #include "lua/task.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -181,6 +182,22 @@ void neapL_nomem(lua_State *L) {
   lua_error(L);
 }
 
+/* libuv's name of a code, or the system's where libuv has none. */
+static const char *name_of(int err) {
+  static const struct {
+    int code;
+    const char *name;
+  } others[] = {{-EDQUOT, "EDQUOT"},
+                {-ESTALE, "ESTALE"},
+                {-ENOLCK, "ENOLCK"},
+                {-EUCLEAN, "EUCLEAN"}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    if (others[i].code == err)
+      return others[i].name;
+  }
+  return uv_err_name(err);
+}
+
 int neapL_fail(lua_State *L, int err, const char *what) {
   neapL_raise(L, err);
   const char *message = neapL_strerror(err);
@@ -189,7 +206,7 @@ int neapL_fail(lua_State *L, int err, const char *what) {
     lua_pushfstring(L, "%s: %s", what, message);
   else
     lua_pushstring(L, message);
-  lua_pushstring(L, uv_err_name(err));
+  lua_pushstring(L, name_of(err));
   return 3;
 }
 

@@ -7,6 +7,9 @@
  *   CALL:CODE[:N]    the N-th call of CALL (1: the first) and all later ones
  *                    fail with the errno CODE
  *   CALL:CODE:-N     the first N calls fail
+ *   CALL:KILL[:N]    the process is killed at its N-th call
+ *   CALL:HOLD[:N]    from the N-th on, calls wait until there is a file of the
+ *                    name in SYSFAULT_HOLD
  *
  * several of them separated by commas. SYSFAULT_COUNTS names a file that gets
  * "CALL count" lines at exit.
@@ -14,7 +17,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,13 +28,38 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum call { OPEN, READ, WRITE, FSTAT, FCNTL, OPENAT2, PREADV2, THREAD, CALLS };
+enum call {
+  OPEN,
+  OPENAT,
+  READ,
+  WRITE,
+  PREAD,
+  PWRITE,
+  FSTAT,
+  FCNTL,
+  FSYNC,
+  FDATASYNC,
+  FTRUNCATE,
+  FCHMOD,
+  FUTIMENS,
+  RENAMEAT,
+  CLOSE,
+  STATX,
+  OPENAT2,
+  PREADV2,
+  GETADDRINFO,
+  THREAD,
+  CALLS
+};
 
-static const char *const names[CALLS] = {"open",    "read",          "write",
-                                         "fstat",   "fcntl",         "openat2",
-                                         "preadv2", "pthread_create"};
+static const char *const names[CALLS] = {
+    "open",      "openat",  "read",     "write",       "pread",
+    "pwrite",    "fstat",   "fcntl",    "fsync",       "fdatasync",
+    "ftruncate", "fchmod",  "futimens", "renameat",    "close",
+    "statx",     "openat2", "preadv2",  "getaddrinfo", "pthread_create"};
 
 static atomic_long counts[CALLS];
 static atomic_long interrupts[CALLS];
@@ -49,6 +79,16 @@ static int has(const char *word) {
   return strstr(config(), word) != NULL;
 }
 
+/* The codes that stand for a killed process and for a call that waits. */
+#define KILL 9999
+#define HOLD 9998
+
+static void hold(void) {
+  const struct timespec pause = {.tv_nsec = 1000000};
+  while (access(getenv("SYSFAULT_HOLD"), F_OK) != 0)
+    nanosleep(&pause, NULL);
+}
+
 /* The errno that this call is to fail with, or 0. */
 static int fault(enum call call) {
   long n = ++counts[call];
@@ -62,9 +102,15 @@ static int fault(enum call call) {
   char *end;
   long code = strtol(at + strlen(key), &end, 10);
   long from = *end == ':' ? strtol(end + 1, NULL, 10) : 1;
-  if (from < 0)
-    return n <= -from ? (int)code : 0;
-  return n >= from ? (int)code : 0;
+  if (from < 0 ? n > -from : n < from)
+    return 0;
+  if (code == KILL)
+    kill(getpid(), SIGKILL);
+  if (code == HOLD) {
+    hold();
+    return 0;
+  }
+  return (int)code;
 }
 
 static int is_regular(int fd) {
@@ -108,6 +154,81 @@ ssize_t write(int fd, const void *bytes, size_t n) {
   return next(fd, bytes, has("short") && n > 1 ? 1 : n);
 }
 
+int openat(int folder, const char *path, int flags, ...) {
+  va_list args;
+  va_start(args, flags);
+  mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+  va_end(args);
+  NEXT(openat);
+  FAIL(OPENAT);
+  return next(folder, path, flags, mode);
+}
+
+ssize_t pread(int fd, void *bytes, size_t n, off_t at) {
+  NEXT(pread);
+  FAIL(PREAD);
+  return next(fd, bytes, has("short") && n > 1 ? 1 : n, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) {
+  NEXT(pwrite);
+  FAIL(PWRITE);
+  return next(fd, bytes, has("short") && n > 1 ? 1 : n, at);
+}
+
+int fsync(int fd) {
+  NEXT(fsync);
+  FAIL(FSYNC);
+  return next(fd);
+}
+
+int fdatasync(int fd) {
+  NEXT(fdatasync);
+  FAIL(FDATASYNC);
+  return next(fd);
+}
+
+int ftruncate(int fd, off_t size) {
+  NEXT(ftruncate);
+  FAIL(FTRUNCATE);
+  return next(fd, size);
+}
+
+int fchmod(int fd, mode_t mode) {
+  NEXT(fchmod);
+  FAIL(FCHMOD);
+  return next(fd, mode);
+}
+
+int futimens(int fd, const struct timespec times[2]) {
+  NEXT(futimens);
+  FAIL(FUTIMENS);
+  return next(fd, times);
+}
+
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+  NEXT(renameat);
+  FAIL(RENAMEAT);
+  return next(from_folder, from, to_folder, to);
+}
+
+/* Linux has closed it even when it says that it failed. */
+int close(int fd) {
+  NEXT(close);
+  int regular = is_regular(fd);
+  int result = next(fd);
+  if (regular)
+    FAIL(CLOSE);
+  return result;
+}
+
+int statx(int folder, const char *restrict path, int flags, unsigned mask,
+          struct statx *restrict out) {
+  NEXT(statx);
+  FAIL(STATX);
+  return next(folder, path, flags, mask, out);
+}
+
 int fstat(int fd, struct stat *st) {
   NEXT(fstat);
   FAIL(FSTAT);
@@ -120,7 +241,7 @@ int fcntl(int fd, int command, ...) {
   long arg = va_arg(args, long);
   va_end(args);
   NEXT(fcntl);
-  if (command == F_GETFL || command == F_SETFL)
+  if (command == F_GETFL || command == F_SETFL || command == F_OFD_SETLK)
     FAIL(FCNTL);
   return next(fd, command, arg);
 }
@@ -142,6 +263,14 @@ long syscall(long number, ...) {
       part->iov_len = 1;
   }
   return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int getaddrinfo(const char *restrict host, const char *restrict service,
+                const struct addrinfo *restrict hints,
+                struct addrinfo **restrict out) {
+  NEXT(getaddrinfo);
+  FAIL(GETADDRINFO);
+  return next(host, service, hints, out);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr,

@@ -3,7 +3,10 @@ local support = require("spec.support")
 
 local sysfault = {}
 
-sysfault.codes = { EPERM = 1, EIO = 5, EAGAIN = 11, ENOSPC = 28, ENOSYS = 38 }
+sysfault.codes = {
+  EPERM = 1, EIO = 5, EAGAIN = 11, EINVAL = 22, EMFILE = 24, ENOSPC = 28, ENOSYS = 38, EDQUOT = 122,
+  KILL = 9999, HOLD = 9998,
+}
 
 -- Built once per Lua state, into a folder that goes with it.
 local dir, library
@@ -33,14 +36,15 @@ end
 function sysfault.lua(faults, source, env)
   local here <close> = support.tempdir()
   local counts_path = here .. "/counts"
-  faults = faults:gsub("E%u+", sysfault.codes)
+  faults = faults:gsub("%u+", sysfault.codes)
   local preload = build()
   if os.getenv("LD_PRELOAD") then -- a sanitizer's, which must come first
     preload = os.getenv("LD_PRELOAD") .. ":" .. preload
   end
   local output, status = support.lua(source, {
-    env = ("LD_PRELOAD=%s SYSFAULT=%s SYSFAULT_COUNTS=%s %s"):format(
-      support.quote(preload), support.quote(faults), support.quote(counts_path), env or "NEAP_FS="),
+    env = ("LD_PRELOAD=%s SYSFAULT=%s SYSFAULT_COUNTS=%s SYSFAULT_HOLD=%s %s"):format(
+      support.quote(preload), support.quote(faults), support.quote(counts_path),
+      support.quote(here .. "/hold"), env or "NEAP_FS="),
   })
   local counts = {}
   local file = io.open(counts_path)

@@ -1,0 +1,112 @@
+-- The thread pool is shared: what hangs there must leave room for the others.
+local support = require("spec.support")
+local sysfault = require("spec.support.sysfault")
+
+local release = [[io.open(os.getenv("SYSFAULT_HOLD"), "w"):close()]]
+
+describe("the thread pool", function()
+  -- fault 29
+  it("has room for files while look-ups hang", function()
+    local output, status = sysfault.lua("getaddrinfo:HOLD", ([[
+      local neap = require("neap")
+      local fs = require("neap.fs")
+      local tasks = {}
+      for i = 1, 20 do
+        tasks[i] = neap.spawn({ quiet = true }, neap.net.connect, "localhost", 1)
+      end
+      for _ = 1, 20 do neap.yield() end
+      local path = os.tmpname()
+      for i = 1, 20 do
+        assert(fs.writefile(path, tostring(i)))
+        assert(fs.readfile(path) == tostring(i))
+        assert(fs.stat(path).type == "file")
+      end
+      os.remove(path)
+      for i = 11, 20 do -- neither those in the pool nor those before it hold a task
+        tasks[i]:cancel()
+        assert(not tasks[i]:wait())
+      end
+      %s
+      for i = 1, 10 do
+        local conn, _, code = tasks[i]:join()
+        assert(not conn and code == "ECONNREFUSED", code)
+      end
+      print("fine")
+    ]]):format(release), "NEAP_FS=pool")
+    assert.equal("fine\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("has room for look-ups while files hang", function()
+    local output, status = sysfault.lua("pread:HOLD", ([[
+      local neap = require("neap")
+      local fs = require("neap.fs")
+      local tasks = {}
+      for i = 1, 20 do
+        tasks[i] = neap.spawn(function()
+          local file <close> = assert(fs.open("/etc/passwd"))
+          return #file:pread(10, 0)
+        end)
+      end
+      for _ = 1, 20 do neap.yield() end
+      for _ = 1, 5 do
+        local conn, _, code = neap.net.connect("localhost", 1)
+        assert(not conn and code == "ECONNREFUSED", code)
+      end
+      for i = 11, 20 do
+        tasks[i]:cancel()
+        assert(not tasks[i]:wait())
+      end
+      %s
+      for i = 1, 10 do
+        assert(tasks[i]:join() == 10)
+      end
+      print("fine")
+    ]]):format(release), "NEAP_FS=pool")
+    assert.equal("fine\n", output)
+    assert.equal(0, status)
+  end)
+
+  -- fault 46
+  it("is not held by FIFOs and locks that are waited for", function()
+    local dir <close> = support.tempdir()
+    local output, status = support.lua(([[
+      local neap = require("neap")
+      local fs = require("neap.fs")
+      local fifo, path = %q, %q
+      assert(os.execute("mkfifo " .. fifo))
+      local holder = assert(fs.open(path, "w"))
+      local lock = assert(holder:lock())
+      local tasks = {}
+      for i = 1, 8 do
+        tasks[i] = neap.spawn({ quiet = true }, fs.writefile, fifo, tostring(i))
+        local file = assert(fs.open(path, "r+"))
+        tasks[8 + i] = neap.spawn({ quiet = true }, function()
+          local f <close> = file
+          local mine <close> = assert(f:lock())
+        end)
+      end
+      local function all_wait()
+        for _, task in ipairs(tasks) do
+          local what = task:stats().waiting_for
+          if what ~= "fifo" and what ~= "lock" then
+            return false
+          end
+        end
+        return true
+      end
+      while not all_wait() do neap.yield() end
+      for i = 1, 20 do
+        assert(fs.writefile(path .. "2", tostring(i)))
+        assert(fs.readfile(path .. "2") == tostring(i))
+      end
+      for _, task in ipairs(tasks) do
+        task:cancel()
+        assert(not task:wait())
+      end
+      print("fine")
+    ]]):format(dir .. "/fifo", dir .. "/file"), { env = "NEAP_FS=pool" })
+    assert.equal("fine\n", output)
+    assert.equal(0, status)
+  end)
+end)
