@@ -4,6 +4,7 @@
 #include "core/waitq.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static struct neap_rt *rt_of(const struct neap_file *file) {
@@ -51,6 +52,17 @@ static void shut_blocking(struct neap_file *file) {
   int close_err = neap__fd_close(fd);
   file->shut_err = err < 0 ? err : close_err;
 }
+
+static void describe_fd(const struct neap_file *file, char *out, size_t size) {
+  snprintf(out, size, "descriptor %d", file->fd);
+}
+
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  describe_fd(NEAP_LIST_ENTRY(handle, struct neap_file, handle), out, size);
+}
+
+static const struct neap_handle_kind kind = {.what = "file",
+                                             .describe = describe};
 
 /* The turn is over: the next one's. */
 static void release(struct neap_file *file) {
@@ -102,6 +114,7 @@ int neap__file_new(struct neap_rt *rt, struct neap_file **out) {
   if (err != 0)
     return err;
   struct neap_file *file = block;
+  file->handle.kind = &kind;
   file->fd = -1;
   file->out_size = file->fill = NEAP_IO_SCRATCH;
   neap__list_init(&file->waiters);
@@ -119,6 +132,18 @@ bool neap__file_is_mine(const struct neap_file *file) {
   return file->owner == my_id(file);
 }
 
+static void describe_turn(const struct neap_op *op, char *out, size_t size) {
+  describe_fd(neap__waitq_object(op), out, size);
+}
+
+static uint64_t owner_of(const struct neap_op *op) {
+  const struct neap_file *file = neap__waitq_object(op);
+  return file->owner != NEAP_FILE_HELD ? file->owner : 0;
+}
+
+static const struct neap_op_kind turn_kind = {
+    .what = "file", .describe = describe_turn, .waker = owner_of};
+
 int neap__file_claim(struct neap_file *file) {
   struct neap_rt *rt = rt_of(file);
   int err = neap__handle_enter(rt);
@@ -129,7 +154,8 @@ int neap__file_claim(struct neap_file *file) {
   neap__handle_ref(&file->handle);
   if (file->owner != 0) {
     /* Not an internal wait: a job that was let go may hold the file. */
-    err = neap__waitq_wait(rt, &file->waiters, "file", NEAP_FOREVER, false);
+    err = neap__waitq_wait_on(rt, &file->waiters, &turn_kind, file,
+                              NEAP_FOREVER, false);
     if (err == 0 && file->state != NEAP_FILE_OPEN) {
       release(file);
       err = UV_ECANCELED;

@@ -5,7 +5,8 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op",
+  "list", "mem", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "sched", "timer",
+  "cancel", "op",
   "waitq", "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
 }
 
@@ -18,6 +19,7 @@ local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, 
 local lua_takes = {
   rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
+  clock = true, text = true, trace = true, info = true,
 }
 
 local rank = {}
