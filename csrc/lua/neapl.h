@@ -53,6 +53,7 @@ struct neapL {
   const char *no_wait;
   uint32_t nfailed; /* in the table of failed_ref */
   uint32_t unheard; /* failures reported and not taken back */
+  uint32_t settling; /* tasks in testing.settle; testing.c */
   bool has_trace_hooks;
   struct neapL_trace_file *trace_file; /* or NULL */
   int exit_code;                       /* what neap.exit was given */

@@ -9,7 +9,7 @@
 
 /* Turns after which tasks that go on making each other ready are taken for
    ones that never stop. */
-#define SETTLE_TURNS 100000
+#define SETTLE_TURNS 1000000
 
 /* core.clock(virtual) -> whether it was. Does not wait. */
 static int core_clock(lua_State *L) {
@@ -34,17 +34,42 @@ static int core_seed(lua_State *L) {
   return 1;
 }
 
-/* core.settle() -> whether every other task waits now; false: they never do.
-   Waits. */
+/* core.settle([looks]) -> whether every other task waits now; false: they never
+   do. Others that settle count as waiting. So many looks at the loop (2) bring
+   nobody back; 0: all wait for a moment, whatever the loop has. Waits. */
 static int core_settle(lua_State *L) {
+  struct neapL *N = neapL_self(L);
   neap_rt *rt = neapL_waitrt(L);
-  int quiet = 0; /* turns, with a look at the loop before, with nobody ready */
-  for (int i = 0; i < SETTLE_TURNS && quiet < 2; i++) {
-    neap__sched_want_poll(rt);
-    neapL_raise(L, neap_yield(rt));
-    quiet = rt->sched.nready == 0 ? quiet + 1 : 0;
+  const lua_Integer looks = luaL_optinteger(L, 1, 2);
+  int err = 0, quiet = -1; /* turns in a row with nobody ready, less one */
+  N->settling++;
+  for (int i = 0; i < SETTLE_TURNS && quiet < looks && err == 0; i++) {
+    if (looks > 0)
+      neap__sched_want_poll(rt);
+    err = neap_yield(rt);
+    quiet = rt->sched.nready < N->settling ? quiet + 1 : -1;
   }
-  lua_pushboolean(L, quiet == 2);
+  N->settling--;
+  neapL_raise(L, err);
+  lua_pushboolean(L, quiet == looks);
+  return 1;
+}
+
+static bool count_handle(void *ud, const char *text) {
+  lua_Integer *n = ud;
+  (void)text;
+  ++*n;
+  return true;
+}
+
+/* core.handles() -> how many are open. Does not wait. One that was closed does
+   not count, although libuv may still have it. */
+static int core_handles(lua_State *L) {
+  neap_rt *rt = neapL_rt(L);
+  lua_Integer n = 0;
+  if (rt->io != NULL)
+    rt->io_list(rt, count_handle, &n);
+  lua_pushinteger(L, n);
   return 1;
 }
 
@@ -61,6 +86,7 @@ int luaopen_neap_testing_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"clock", core_clock},
                                        {"seed", core_seed},
                                        {"settle", core_settle},
+                                       {"handles", core_handles},
                                        {"unheard", core_unheard},
                                        {NULL, NULL}};
   struct neapL *N = neapL_require(L);

@@ -6,13 +6,9 @@ local core = require("neap.testing.core")
 
 local testing = {}
 
--- How often the loop is looked at until what was closed is gone: libuv's close
--- callbacks come some turns later, not after a time.
-local TURNS = 1000
-
 local running = false
 
--- The seconds that a failed run may spend on ending what it left.
+-- Whether the clock is virtual, and the seed. Raises for the caller's caller.
 local function check_options(options)
   if options == nil then
     return false, nil
@@ -66,25 +62,23 @@ local function dump()
   return table.concat(pieces)
 end
 
--- What is alive since `before`, when all that can end by itself has: nil, or a
--- message, with the tasks.
+local function plural(n, noun)
+  return ("%d %s%s"):format(n, noun, n == 1 and "" or "s")
+end
+
+-- What is alive since `before`, when all that can end by itself has: a message
+-- with the dump, or nil; and the tasks.
 local function left_over(before)
   core.settle()
-  local tasks, handles
-  for _ = 1, TURNS do
-    collectgarbage()
-    collectgarbage()
-    core.settle()
-    tasks, handles = younger(before.id), neap.info().handles - before.handles
-    if #tasks == 0 and handles <= 0 then
-      return nil, tasks
-    end
-    if #tasks > 0 then
-      break
-    end
+  collectgarbage()
+  collectgarbage() -- finalizers may have made garbage of more
+  core.settle()
+  local tasks, handles = younger(before.id), core.handles() - before.handles
+  if #tasks == 0 and handles <= 0 then
+    return nil, tasks
   end
-  return ("left over: %d task%s, %d handle%s\n%s"):format(#tasks, #tasks == 1 and "" or "s",
-    math.max(handles, 0), handles == 1 and "" or "s", dump()), tasks
+  return ("left over: %s, %s\n%s"):format(plural(#tasks, "task"),
+    plural(math.max(handles, 0), "handle"), dump()), tasks
 end
 
 -- Ends what a test has left, so that the next one does not meet it.
@@ -150,8 +144,7 @@ function testing.run(fn, options)
   if running then
     error("neap.testing.run is running already", 2)
   end
-  core.settle()
-  local before = { id = 0, handles = neap.info().handles }
+  local before = { id = 0, handles = core.handles() }
   for _, task in ipairs(neap.tasks()) do
     before.id = math.max(before.id, task.id)
   end
