@@ -31,6 +31,11 @@ local functions = {
   tasks = { { nil }, 1, no_skip },
   -- To stderr without an argument: in task_spec.
   dump = { { { write = function() end } }, 1, function(_, value) return value == nil end },
+  trace = { { nil }, 1, no_skip },
+  -- A name would be written to.
+  trace_file = { { nil, nil }, 2, function(place, value)
+    return place == 1 and (type(value) == "number" or value == "no such thing")
+  end },
   on_error = { { nil }, 1, no_skip },
   info = { { nil }, 1, no_skip },
   scope = { { math.abs, -1 }, 2, function(_, value) return value == nil end },
@@ -121,6 +126,9 @@ describe("the functions of neap", function()
       { "#1", neap.await },
       { "#1", neap.on_error, 1 },
       { "#1", neap.dump, 1 },
+      { "#1", neap.trace, 1 },
+      { "#1", neap.trace_file, {} },
+      { "#1", neap.trace_file, "a\0b" },
       { "#1", neap.exit, {} },
       { "#2", neap.exit, 0, {} },
     }

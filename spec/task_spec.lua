@@ -786,58 +786,6 @@ describe("memory that runs out", function()
   end)
 end)
 
-describe("neap.tasks and neap.dump", function()
-  it("know every live task, main first", function()
-    local gate = new_gate()
-    local task = neap.spawn({ name = "listed" }, gate.wait)
-    settle()
-    local list = neap.tasks()
-    assert.equal(2, #list)
-    assert.equal("main", list[1].name)
-    assert.equal(task, list[2])
-    local text = {}
-    neap.dump({
-      write = function(_, s)
-        text[#text + 1] = s
-      end,
-    })
-    text = table.concat(text)
-    assert.matches("task 1 main: running", text)
-    assert.matches("task %d+ listed: waiting in await for [%d.]+ s, %d+ switches", text)
-    assert.matches("stack traceback", text)
-    gate.open()
-    task:join()
-    assert.equal(1, #neap.tasks())
-  end)
-
-  it("write to an open file, and to stderr by themselves", function()
-    local dir <close> = support.tempdir()
-    local file = assert(io.open(dir .. "/dump", "w"))
-    neap.dump(file)
-    file:close()
-    assert.matches("task 1 main: running", support.slurp(dir .. "/dump"))
-    local output = support.lua("require('neap').dump()")
-    assert.matches("task 1 main: running", output)
-  end)
-
-  it("stay bounded with many tasks", function()
-    local gate = new_gate()
-    for _ = 1, 10000 do
-      neap.spawn(gate.wait)
-    end
-    settle()
-    local size = 0
-    neap.dump({
-      write = function(_, s)
-        size = size + #s
-      end,
-    })
-    assert(size > 10000 and size < 1e6, size)
-    gate.open()
-    neap.run()
-  end)
-end)
-
 describe("a wait", function()
   it("in a finalizer is a clear error, and the collector goes on", function() -- fault 23
     local results = {}

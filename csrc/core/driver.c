@@ -10,19 +10,39 @@ static void stop_poll(struct neap_rt *rt) {
   uv_stop(rt->loop);
 }
 
-static void poll(struct neap_rt *rt, uv_run_mode mode) {
+/* libuv's part of a poll. Virtual time passes as the real one does while the
+   world is waited for, and stands still otherwise. */
+static void run_loop(struct neap_rt *rt, uv_run_mode mode) {
   struct neap_sched *sched = &rt->sched;
+  const bool blocks = mode == UV_RUN_ONCE;
   uint64_t before = uv_hrtime();
-  neap__cxx_look(&sched->cxx); /* a task may have loaded a C++ module */
-  sched->on_ready = mode == UV_RUN_ONCE ? stop_poll : NULL;
+  if (blocks && rt->clock.is_virtual)
+    neap__timer_rearm(rt);
+  sched->on_ready = blocks ? stop_poll : NULL;
   uv_run(rt->loop, mode);
   sched->on_ready = NULL;
+  sched->looked_ns = sched->polled_ns = uv_hrtime();
+  if (!blocks)
+    return;
+  rt->driver.idle_ns += sched->polled_ns - before;
+  neap__clock_pass(&rt->clock, sched->polled_ns - before);
+}
+
+/* Fires what is due, at the time that is the turn's from now on. */
+static void fire_due(struct neap_rt *rt) {
   neap__timer_fire_due(rt);
-  sched->now_ns = sched->polled_ns = uv_hrtime();
-  sched->resumes = 0;
+  rt->sched.now_ns = neap__clock_now(&rt->clock);
+}
+
+static void poll(struct neap_rt *rt, uv_run_mode mode) {
+  neap__cxx_look(&rt->sched.cxx); /* a task may have loaded a C++ module */
+  neap__trace_add(rt, NEAP_EVENT_POLL, NULL, NULL);
+  run_loop(rt, mode);
+  fire_due(rt);
+  rt->sched.resumes = 0;
   rt->driver.polls++;
-  if (mode == UV_RUN_ONCE)
-    rt->driver.idle_ns += sched->now_ns - before;
+  neap__trace_add(rt, NEAP_EVENT_POLLED, NULL, NULL);
+  neap__trace_flush(rt);
 }
 
 /* Whether a task other than main is alive. */
@@ -30,17 +50,40 @@ static bool any_task(const struct neap_rt *rt) {
   return rt->sched.ntasks > 0;
 }
 
+/* Whether somebody waits for what is outside the runtime. In virtual time a
+   sleep for ever is not that. */
+static bool awaits_world(const struct neap_rt *rt) {
+  return rt->sched.external > (rt->clock.is_virtual ? rt->sched.timed : 0);
+}
+
+static void count_active(uv_handle_t *uv, void *arg) {
+  uint32_t *n = arg;
+  *n += uv_is_active(uv) && uv_has_ref(uv) && !uv_is_closing(uv);
+}
+
+/* Whether the loop has an active handle that is not ours: what it does is the
+   host's business, and may be to wake a task. */
+static bool host_is_active(struct neap_rt *rt) {
+  uint32_t all = 0, ours = 0;
+  uv_walk(rt->loop, count_active, &all);
+  count_active((uv_handle_t *)rt->timers.uv, &ours);
+  count_active((uv_handle_t *)rt->posts.uv, &ours);
+  if (rt->io != NULL)
+    ours += rt->io_active(rt);
+  return all > ours;
+}
+
 /* Nobody is ready, and nothing outside can change that. */
-static bool is_deadlock(const struct neap_rt *rt) {
-  return rt->sched.nready == 0 && rt->sched.external == 0 &&
-         neap__timer_next(rt) == NEAP_FOREVER;
+static bool is_deadlock(struct neap_rt *rt) {
+  return rt->sched.nready == 0 && !awaits_world(rt) &&
+         neap__timer_next(rt) == NEAP_FOREVER && !host_is_active(rt);
 }
 
 /* neap__driver_exit has been called, and everybody else has ended or had the
    time they were given. */
 static bool exit_is_due(const struct neap_rt *rt) {
   return rt->sched.ntasks <= rt->driver.exiting ||
-         uv_hrtime() >= rt->driver.exit_ns;
+         neap__clock_now(&rt->clock) >= rt->driver.exit_ns;
 }
 
 /* The one wait in which what happens to the whole program shows. */
@@ -48,6 +91,30 @@ static void interrupt_main(struct neap_rt *rt, int status) {
   struct neap_op *op = rt->sched.main->op;
   if (op != NULL)
     neap__op_interrupt(op, status);
+}
+
+/* Nothing can end the waits there are: main's is ended, and raises. */
+static void end_deadlock(struct neap_rt *rt) {
+  if (rt->on_deadlock != NULL)
+    rt->on_deadlock(rt, rt->binding);
+  rt->sched.deadlocked = true; /* for waits that nothing else ends */
+  interrupt_main(rt, NEAP_EDEADLK);
+  rt->sched.deadlocked = false;
+}
+
+/* Nobody is ready. In virtual time, and with nothing of the world to be waited
+   for, it is the next due time at once. */
+static void rest(struct neap_rt *rt) {
+  if (!rt->clock.is_virtual || awaits_world(rt) ||
+      neap__timer_next(rt) == NEAP_FOREVER) {
+    poll(rt, UV_RUN_ONCE);
+    return;
+  }
+  poll(rt, UV_RUN_NOWAIT); /* what was closed meanwhile */
+  if (rt->sched.nready > 0)
+    return;
+  neap__clock_jump(&rt->clock, neap__timer_next(rt));
+  fire_due(rt);
 }
 
 /* Runs tasks until it is main's turn. */
@@ -59,7 +126,7 @@ static void turn_and_poll(struct neap_rt *rt) {
     if (turn == NEAP_TURN_MAIN) {
       /* A main script that only yields must not keep the loop from its
          timers and descriptors. */
-      if (neap__sched_poll_due(sched))
+      if (neap__sched_poll_due(rt))
         poll(rt, UV_RUN_NOWAIT);
       return;
     }
@@ -69,16 +136,13 @@ static void turn_and_poll(struct neap_rt *rt) {
       interrupt_main(rt, NEAP_INTERRUPTED);
     if (rt->driver.exits && exit_is_due(rt))
       rt->on_exit(rt, rt->binding);
-    if (is_deadlock(rt)) {
-      sched->deadlocked = true; /* for waits that nothing else ends */
-      interrupt_main(rt, NEAP_EDEADLK);
-      sched->deadlocked = false;
-    }
+    if (is_deadlock(rt))
+      end_deadlock(rt);
     if (sched->nready == 0) {
       if (!watched) /* a system call: once per wait of main */
         neap__sigint_watch(rt);
       watched = true;
-      poll(rt, UV_RUN_ONCE);
+      rest(rt);
     } else if (turn == NEAP_TURN_POLL) {
       neap__sigint_watch(rt); /* tasks that only yield must not keep main */
       poll(rt, UV_RUN_NOWAIT);
@@ -119,7 +183,7 @@ void neap__driver_init(struct neap_rt *rt) {
 int neap__driver_exit(struct neap_rt *rt, uint64_t grace_ns) {
   struct neap_driver *driver = &rt->driver;
   const bool is_main = rt->sched.current->is_main;
-  uint64_t due = neap__timer_after(grace_ns);
+  uint64_t due = neap__timer_after(rt, grace_ns);
   struct neap_op *op;
   /* Limited so that the poll ends. */
   int err = neap__op_new_until(rt, "exit", 0, due, &op);

@@ -69,10 +69,14 @@ static void finish(struct neap_op *op, int status) {
   op->done = true;
   op->status = status;
   neap__timer_stop(op->rt, &op->timer);
-  if (op->task != NULL)
-    neap__sched_ready(op->task);
-  else if (op->relays)
-    op->relay(op);
+  if (op->task == NULL) {
+    if (op->relays)
+      op->relay(op);
+    return;
+  }
+  if (op->rt->sched.watch != 0)
+    neap__trace_add(op->rt, NEAP_EVENT_WAKE, op->task, op->what);
+  neap__sched_ready(op->task);
 }
 
 bool neap__op_wake(struct neap_op *op, int status) {
@@ -158,6 +162,24 @@ NOT_IN_FRAME static void call_off(struct neap_op *op, struct neap_task *task) {
   }
 }
 
+static void on_sleep_over(struct neap_timer *timer) {
+  neap__op_wake(op_of_timer(timer), 0);
+}
+
+/* Counts a wait that is not for other tasks alone. */
+static void count_external(struct neap_rt *rt, struct neap_op *op) {
+  const bool limited = op->timer.place != 0;
+  op->external = !op->internal || limited;
+  op->timed = limited && (op->internal || op->timer.fire == on_sleep_over);
+  rt->sched.external += op->external;
+  rt->sched.timed += op->timed;
+}
+
+static void uncount_external(struct neap_rt *rt, const struct neap_op *op) {
+  rt->sched.external -= op->external;
+  rt->sched.timed -= op->timed;
+}
+
 /* The current task is about to wait for op. False when it need not. */
 NOT_IN_FRAME static bool begin_wait(struct neap_op *op) {
   struct neap_rt *rt = op->rt;
@@ -167,12 +189,13 @@ NOT_IN_FRAME static bool begin_wait(struct neap_op *op) {
     call_off(op, task);
   if (op->done)
     return false;
-  op->external = !op->internal || op->timer.place != 0;
-  rt->sched.external += op->external;
+  count_external(rt, op);
   op->task = task;
   task->op = op;
   task->state = NEAP_TASK_WAITING;
   task->since_ns = rt->sched.now_ns;
+  if (rt->sched.watch != 0)
+    neap__trace_add(rt, NEAP_EVENT_WAIT, task, op->what);
   return true;
 }
 
@@ -185,7 +208,13 @@ static inline void wait_for(struct neap_op *op) {
   assert(op->done);
   op->task->op = NULL;
   op->task = NULL;
-  op->rt->sched.external -= op->external;
+  uncount_external(op->rt, op);
+}
+
+void neap__op_forget(struct neap_op *op) {
+  uncount_external(op->rt, op);
+  op->task->op = NULL;
+  op->task = NULL;
 }
 
 int neap__op_park(struct neap_op *op) {
@@ -203,10 +232,6 @@ NOT_IN_FRAME static int give_up(struct neap_op *op) {
 NOT_IN_FRAME int neap__op_await(struct neap_op *op) {
   wait_for(op);
   return give_up(op);
-}
-
-static void on_sleep_over(struct neap_timer *timer) {
-  neap__op_wake(op_of_timer(timer), 0);
 }
 
 int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns) {

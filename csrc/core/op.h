@@ -29,11 +29,23 @@ enum neap_op_fate {
   NEAP_OP_STAYS /* can't be called off: the wait goes on to its end */
 };
 
+/* Static, and the same for all waits of a kind: what dumps say beyond its
+   text. A wait pays nothing for it. */
+struct neap_op_kind {
+  char what[20]; /* "conn:read" */
+  /* Writes what op waits on ("127.0.0.1:80") to size > 0 bytes at out, or
+     nothing. op is parked. NULL: there is no more to say. */
+  void (*describe)(const struct neap_op *op, char *out, size_t size);
+  /* The id of the task that could end the wait (it holds the lock, or is
+     joined); 0: nobody in particular. May be NULL. */
+  uint64_t (*waker)(const struct neap_op *op);
+};
+
 struct neap_op {
   struct neap_list link; /* for whoever holds it: a wait queue, a post queue */
   struct neap_rt *rt;
   struct neap_task *task; /* parked on it, or NULL */
-  const char *what;       /* static text for dumps: "sleep" */
+  const char *what; /* static text for dumps: "sleep"; has_kind: a kind's */
   union {
     /* Calls the request off; NULL: nothing to do, the waker's share is then
        given up (NEAP_OP_GONE). Never waits. */
@@ -46,18 +58,36 @@ struct neap_op {
   int posted_status; /* of a wake that comes from another thread */
   uint32_t size;     /* of the whole block */
   uint8_t refs;
-  bool done;         /* woken or called off: status is set */
+  bool done : 1;     /* woken or called off: status is set */
   bool internal : 1; /* only another task can end it */
   bool external : 1; /* parked, and counted as a wait that ends from outside */
+  bool timed : 1;    /* of those, counted as one that only time ends */
   bool relays : 1;   /* it is a relay */
+  bool has_kind : 1; /* what is the text of a struct neap_op_kind */
 };
+
+static_assert(sizeof(struct neap_op) <= 80, "one per waiting task");
 
 /* The request behind an op; aligned to 16. */
 #define NEAP_OP_HEAD                                                           \
   ((sizeof(struct neap_op) + NEAP_MEM_STEP - 1) / NEAP_MEM_STEP * NEAP_MEM_STEP)
 
-static inline void *neap__op_data(struct neap_op *op) {
-  return (char *)op + NEAP_OP_HEAD;
+static inline void *neap__op_data(const struct neap_op *op) {
+  return (void *)((uintptr_t)op + NEAP_OP_HEAD);
+}
+
+/* Makes op a wait of that kind. */
+static inline void neap__op_set_kind(struct neap_op *op,
+                                     const struct neap_op_kind *kind) {
+  op->what = kind->what;
+  op->has_kind = true;
+}
+
+/* The kind of op, or NULL. */
+static inline const struct neap_op_kind *
+neap__op_kind_of(const struct neap_op *op) {
+  return op->has_kind ? (const struct neap_op_kind *)(const void *)op->what
+                      : NULL;
 }
 
 /* The op whose request data is. */
@@ -113,6 +143,10 @@ bool neap__op_wake(struct neap_op *op, int status);
 /* Whether the wait was called off: what the request brings is nobody's. */
 bool neap__op_abandoned(const struct neap_op *op);
 
+/* The wait of a task that is not gone on with: takes it out of the figures and
+   out of the task. */
+void neap__op_forget(struct neap_op *op);
+
 /* Ends the wait from outside with status, if it can be called off. */
 void neap__op_interrupt(struct neap_op *op, int status);
 
@@ -121,7 +155,7 @@ void neap__op_interrupt(struct neap_op *op, int status);
 int neap__op_new_until(struct neap_rt *rt, const char *what, size_t size,
                        uint64_t due_ns, struct neap_op **out);
 
-/* Waits until due_ns (uv_hrtime's clock); NEAP_FOREVER: until cancelled.
+/* Waits until due_ns on the tasks' clock; NEAP_FOREVER: until cancelled.
    Returns 0, UV_ENOMEM, NEAP_CANCELLED or NEAP_CLOSING. */
 int neap__op_sleep(struct neap_rt *rt, uint64_t due_ns);
 

@@ -69,6 +69,8 @@ int neap_new(const neap_options *options, neap_rt **out) {
   neap__select_init(rt);
   neap__driver_init(rt);
   int err = neap__sched_init(rt);
+  if (err == 0 && env_is("NEAP_STATS", "1"))
+    neap__sched_watch(rt, NEAP_WATCH_STATS, true);
   if (err == 0)
     err = open_loop(rt, given.loop);
   if (err == 0)
@@ -93,9 +95,7 @@ static void leave_main(struct neap_rt *rt) {
   struct neap_op *op = rt->sched.main != NULL ? rt->sched.main->op : NULL;
   if (op == NULL)
     return;
-  rt->sched.main->op = NULL;
-  op->task = NULL;
-  rt->sched.external -= op->external;
+  neap__op_forget(op);
   neap__op_interrupt(op, NEAP_CLOSING);
   neap__op_unref(op);
 }
@@ -128,6 +128,9 @@ void neap__rt_close(struct neap_rt *rt) {
   if (rt->closing)
     return;
   rt->closing = true;
+  neap__trace_set(rt, NULL);
+  neap__clock_set_virtual(&rt->clock, false);
+  neap__timer_rearm(rt);
   rt->closer = rt->sched.current;
   neap__sched_on_driver(rt, close_all);
   rt->closed = true;
@@ -145,6 +148,7 @@ void neap_free(neap_rt *rt) {
     neap__task_unref(&rt->mem, closer);
   }
   neap__post_deinit(rt);
+  neap__trace_deinit(rt);
   neap__sched_deinit(rt);
   neap__stack_deinit(&rt->stacks);
   rt_release(rt);
@@ -196,28 +200,9 @@ int neap_yield(neap_rt *rt) {
 }
 
 int neap_sleep(neap_rt *rt, uint64_t ns) {
-  return neap__op_sleep(rt, neap__timer_after(ns));
+  return neap__op_sleep(rt, neap__timer_after(rt, ns));
 }
 
 int neap_sleep_until(neap_rt *rt, uint64_t due_ns) {
   return neap__op_sleep(rt, due_ns);
-}
-
-void neap_info(neap_rt *rt, neap_figures *out) {
-  memset(out, 0, sizeof *out);
-  out->tasks = (uint64_t)rt->sched.ntasks + 1;
-  out->spawned = rt->sched.spawned;
-  out->switches = rt->sched.switches;
-  out->turns = rt->sched.turns;
-  out->polls = rt->driver.polls;
-  out->slots = rt->stacks.nshared;
-  out->private_slots = rt->stacks.nprivate;
-  out->copies = rt->stacks.copies;
-  out->bytes_saved = rt->stacks.bytes_saved;
-  out->memory = rt->mem.used;
-  uint64_t age = uv_hrtime() - rt->driver.began_ns;
-  if (age > 0)
-    out->busy = 1.0 - (double)rt->driver.idle_ns / (double)age;
-  if (rt->io != NULL)
-    rt->io_info(rt, out);
 }

@@ -6,7 +6,9 @@
 #define NEAP_CORE_RT_H
 
 #include "core/cancel.h"
+#include "core/clock.h"
 #include "core/driver.h"
+#include "core/info.h"
 #include "core/mem.h"
 #include "core/op.h"
 #include "core/overflow.h"
@@ -18,6 +20,7 @@
 #include "core/step.h"
 #include "core/sync.h"
 #include "core/timer.h"
+#include "core/trace.h"
 #include "include/neap.h"
 
 #include <uv.h>
@@ -26,6 +29,8 @@ struct neap_io;
 
 struct neap_rt {
   struct neap_mem mem;
+  struct neap_clock clock;
+  struct neap_trace trace;
   struct neap_stacks stacks;
   struct neap_sched sched;
   struct neap_timers timers;
@@ -35,6 +40,7 @@ struct neap_rt {
   struct neap_posts posts;
   struct neap_sigint sigint;
   struct neap_overflow overflow;
+  struct neap_info info;
   struct neap_driver driver;
   struct neap_guest guest;
 
@@ -54,15 +60,21 @@ struct neap_rt {
   void (*io_close)(struct neap_rt *rt); /* starts closing every handle */
   void (*io_free)(struct neap_rt *rt);  /* after the last one has closed */
   void (*io_info)(struct neap_rt *rt, neap_figures *out);
+  uint32_t (*io_active)(struct neap_rt *rt); /* of its handles in the loop */
+  /* Tells a line about each open handle; false from line ends it. */
+  void (*io_list)(struct neap_rt *rt, bool (*line)(void *ud, const char *text),
+                  void *ud);
 
   /* Given by a binding; binding is its own word. on_main: main
      goes on after a wait in which tasks may have run; on_dropped: a task could
      not be unwound, its end is not told otherwise; on_exit: the driver has come
-     to the end that neap__driver_exit asked for. */
+     to the end that neap__driver_exit asked for; on_deadlock: main's wait is
+     about to end with NEAP_EDEADLK. */
   void *binding;
   void (*on_main)(struct neap_rt *rt, void *binding); /* main's wait is over */
   void (*on_dropped)(struct neap_task *task, void *binding);
   void (*on_exit)(struct neap_rt *rt, void *binding);
+  void (*on_deadlock)(struct neap_rt *rt, void *binding);
 };
 
 /* Ends everything but the memory: tasks, handles, loop. Later calls do

@@ -15,6 +15,9 @@
 /* From so many ready tasks on their memory is asked for in advance. */
 #define MANY 64
 
+/* So many ready tasks are shuffled among each other. */
+#define SHUFFLED 64
+
 /* Calls that a task may complete without waiting per resume. */
 #ifdef NEAP_HOSTILE
 #define BUDGET 1
@@ -32,7 +35,8 @@ int neap__sched_init(struct neap_rt *rt) {
   task->is_main = true;
   task->state = NEAP_TASK_RUNNING;
   task->id = ++sched->next_id;
-  sched->now_ns = sched->polled_ns = uv_hrtime();
+  sched->looked_ns = sched->polled_ns = uv_hrtime();
+  sched->now_ns = neap__clock_now(&rt->clock);
   task->born_ns = task->since_ns = sched->now_ns;
   neap__list_push(&sched->tasks, &task->all);
   sched->main = sched->current = task;
@@ -40,7 +44,7 @@ int neap__sched_init(struct neap_rt *rt) {
   sched->look_after = 1;
   sched->left = &sched->driver_sanitize;
 #ifdef NEAP_HOSTILE
-  sched->seed = 1;
+  neap__sched_seed(rt, 1);
 #endif
   return 0;
 }
@@ -94,15 +98,12 @@ int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
   neap__list_push(&sched->tasks, &task->all);
   sched->ntasks++;
   sched->spawned++;
+  if (sched->watch != 0)
+    neap__trace_add(rt, NEAP_EVENT_SPAWN, task, NULL);
   task->state = NEAP_TASK_WAITING;
   neap__sched_ready(task);
   *out = task;
   return 0;
-}
-
-static uint32_t shuffle(struct neap_sched *sched) {
-  sched->seed = sched->seed * 1664525u + 1013904223u;
-  return sched->seed >> 16;
 }
 
 void neap__sched_ready(struct neap_task *task) {
@@ -111,15 +112,11 @@ void neap__sched_ready(struct neap_task *task) {
   task->state = NEAP_TASK_READY;
   task->since_ns = sched->now_ns;
   task->next = NULL;
-  if (sched->head == NULL) {
-    sched->head = sched->tail = task;
-  } else if (sched->seed != 0 && shuffle(sched) % 2 == 0) {
-    task->next = sched->head;
+  if (sched->head == NULL)
     sched->head = task;
-  } else {
+  else
     sched->tail->next = task;
-    sched->tail = task;
-  }
+  sched->tail = task;
   sched->nready++;
   if (sched->on_ready != NULL)
     sched->on_ready(task->rt);
@@ -149,7 +146,40 @@ static void prefetch(const struct neap_task *next) {
   }
 }
 
+void neap__sched_seed(struct neap_rt *rt, uint32_t seed) {
+  rt->sched.seed = seed;
+}
+
+/* The next of a row of numbers (xorshift32, Marsaglia 2003): never 0. */
+static uint32_t next_random(uint32_t *state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 17;
+  *state ^= *state << 5;
+  return *state;
+}
+
+/* Puts one of the tasks that the turn still runs in front: any of the first
+   SHUFFLED, so that it does not take long among many. */
+static void shuffle(struct neap_sched *sched) {
+  uint32_t among = sched->turn_left < SHUFFLED ? sched->turn_left : SHUFFLED;
+  uint32_t skip = next_random(&sched->seed) % among;
+  struct neap_task *before = NULL, *task = sched->head;
+  for (; skip > 0; skip--) {
+    before = task;
+    task = task->next;
+  }
+  if (before == NULL)
+    return;
+  before->next = task->next;
+  if (sched->tail == task)
+    sched->tail = before;
+  task->next = sched->head;
+  sched->head = task;
+}
+
 static struct neap_task *pop_ready(struct neap_sched *sched) {
+  if (sched->seed != 0)
+    shuffle(sched);
   struct neap_task *task = sched->head;
   sched->head = task->next;
   if (sched->head == NULL)
@@ -205,6 +235,58 @@ static void no_room(struct neap_sched *sched, struct neap_task *task) {
   sched->stuck++;
 }
 
+/*
+ * Somebody watches: task, main included, goes on. Apart from the plain way,
+ * which pays a branch for it.
+ */
+__attribute__((noinline)) static void watch_run(struct neap_rt *rt,
+                                                struct neap_task *task) {
+  neap__trace_add(rt, NEAP_EVENT_RUN, task, NULL);
+  if (!task->is_main) /* main stands on the driver's stack, and has it back */
+    neap__trace_flush(rt);
+  rt->sched.slice_ns = uv_hrtime();
+}
+
+/* It has stopped running. */
+static void watch_stop(struct neap_rt *rt, struct neap_task *task) {
+  struct neap_sched *sched = &rt->sched;
+  if (sched->slice_ns != 0 && task->state != NEAP_TASK_ENDED)
+    task->ran_ns += uv_hrtime() - sched->slice_ns;
+  sched->slice_ns = 0;
+  neap__trace_add(rt, NEAP_EVENT_STOP, task, NULL);
+  neap__trace_flush(rt);
+}
+
+void neap__sched_watch(struct neap_rt *rt, enum neap_watching user, bool on) {
+  struct neap_sched *sched = &rt->sched;
+  if (sched->watch == 0 && on)
+    sched->slice_ns = sched->current != NULL ? uv_hrtime() : 0;
+  if (on)
+    sched->watch |= user;
+  else
+    sched->watch &= ~(uint32_t)user;
+}
+
+/* A task that was left has asked for something on the driver's stack, or is
+   watched. */
+__attribute__((noinline)) static void look_after(struct neap_rt *rt,
+                                                 struct neap_task *task) {
+  struct neap_sched *sched = &rt->sched;
+  while (sched->hop != NULL) {
+    void (*hop)(struct neap_rt *) = sched->hop;
+    sched->hop = NULL;
+    sched->watch &= ~(uint32_t)NEAP_WATCH_HOP;
+    hop(rt);
+    /* Cannot fail: whoever holds the slot by now has been forgotten. */
+    int err = neap__stack_enter(&rt->stacks, &task->frames);
+    assert(err == 0);
+    (void)err;
+    switch_to(sched, task);
+  }
+  if (sched->watch != 0)
+    watch_stop(rt, task);
+}
+
 static inline __attribute__((always_inline)) void
 resume(struct neap_rt *rt, struct neap_task *task) {
   struct neap_sched *sched = &rt->sched;
@@ -220,17 +302,11 @@ resume(struct neap_rt *rt, struct neap_task *task) {
   task->switches++;
   sched->switches++;
   sched->budget = BUDGET;
+  if (sched->watch != 0)
+    watch_run(rt, task);
   switch_to(sched, task);
-  while (sched->hop != NULL) {
-    void (*hop)(struct neap_rt *) = sched->hop;
-    sched->hop = NULL;
-    hop(rt);
-    /* Cannot fail: whoever holds the slot by now has been forgotten. */
-    int err = neap__stack_enter(&rt->stacks, &task->frames);
-    assert(err == 0);
-    (void)err;
-    switch_to(sched, task);
-  }
+  if (sched->watch != 0)
+    look_after(rt, task);
   if (task->state == NEAP_TASK_ENDED)
     bury(rt, task);
 #ifdef NEAP_HOSTILE
@@ -250,21 +326,28 @@ static void end_turn(struct neap_rt *rt) {
 }
 
 /* Short resumes are looked at by the dozen, long ones one by one. */
-bool neap__sched_poll_due(struct neap_sched *sched) {
+bool neap__sched_poll_due(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
   if (sched->deadline_ns != 0) {
-    sched->now_ns = uv_hrtime();
-    return sched->now_ns >= sched->deadline_ns;
+    sched->looked_ns = uv_hrtime();
+    return sched->looked_ns >= sched->deadline_ns;
   }
   if (++sched->resumes < sched->look_after)
     return false;
   uint64_t now = uv_hrtime();
-  if (now - sched->now_ns >= NEAP_POLL_NS)
+  if (now - sched->looked_ns >= NEAP_POLL_NS)
     sched->look_after = 1;
   else if (sched->look_after < MAX_RESUMES_PER_LOOK)
     sched->look_after *= 2;
   sched->resumes = 0;
-  sched->now_ns = now;
+  sched->looked_ns = now;
+  sched->now_ns = neap__clock_at(&rt->clock, now);
   return now - sched->polled_ns >= NEAP_POLL_NS;
+}
+
+void neap__sched_want_poll(struct neap_rt *rt) {
+  rt->sched.polled_ns = 0;
+  rt->sched.look_after = 1;
 }
 
 /* A new turn, unless one was interrupted. */
@@ -292,7 +375,7 @@ enum neap_turn neap__sched_turn(struct neap_rt *rt) {
       if (task->is_main)
         return NEAP_TURN_MAIN;
       resume(rt, task);
-      poll = neap__sched_poll_due(sched);
+      poll = neap__sched_poll_due(rt);
       if (poll && sched->turn_left > 0)
         return NEAP_TURN_POLL;
     }
@@ -316,8 +399,12 @@ __attribute__((noinline)) static void drive_main(struct neap_rt *rt) {
   struct neap_task *task = sched->current;
   sched->current = NULL;
   neap__cxx_look(&sched->cxx);
+  if (sched->watch != 0)
+    watch_stop(rt, task);
   sched->drive(rt);
   sched->current = task;
+  if (sched->watch != 0)
+    watch_run(rt, task);
   task->state = NEAP_TASK_RUNNING;
   task->switches++;
   sched->budget = BUDGET;
@@ -350,6 +437,7 @@ void neap__sched_on_driver(struct neap_rt *rt, void (*fn)(struct neap_rt *rt)) {
   struct neap_task *task = sched->current;
   if (task != NULL && !task->is_main) {
     sched->hop = fn;
+    sched->watch |= NEAP_WATCH_HOP;
     to_driver(sched, task);
     return;
   }

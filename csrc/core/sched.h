@@ -25,19 +25,25 @@ struct neap_sched {
   struct neap_exceptions driver_exceptions;
   struct neap_cxx cxx;
 
-  int32_t budget;  /* calls the current task may still complete at once */
-  uint64_t now_ns; /* when this turn (or its part since a poll) began */
+  int32_t budget;     /* calls the current task may still complete at once */
+  uint64_t now_ns;    /* when this turn (or its part since a poll) began, on
+                         the tasks' clock */
+  uint64_t looked_ns; /* the same by uv_hrtime: for pacing the polls */
   uint64_t polled_ns;
   uint32_t resumes;    /* since the clock was last looked at */
   uint32_t look_after; /* so many resumes */
   bool deadlocked;     /* while main's wait is ended because nothing else is */
   uint32_t external;   /* waits that something outside the runtime ends */
+  uint32_t timed;      /* of them, those that only time ends */
 
   struct neap_list tasks; /* every live task, main first */
   uint32_t ntasks;        /* of them, without main */
   uint64_t next_id;
   uint64_t spawned, switches, turns;
-  uint32_t seed; /* hostile build: state of the shuffle; 0: none */
+  uint32_t seed;     /* state of the shuffle; 0: first come, first served */
+  uint32_t watch;    /* enum neap_watching: who wants each resume to be timed */
+  uint64_t slice_ns; /* watched: since when the current task runs, by
+                        uv_hrtime; 0: nobody does */
   /* Tasks of this turn that ran, and that could not for want of memory to save
      the frames in their way; in the turn before, nobody could. */
   uint32_t ran, stuck;
@@ -55,6 +61,16 @@ struct neap_sched {
   uint64_t deadline_ns; /* a turn is left off then; 0: it is not limited */
 
   void (*hop)(struct neap_rt *rt); /* what the driver is to run for a task */
+};
+
+/* Why resumes are watched: how long each task runs is counted then. Each user
+   has a bit of its own. */
+enum neap_watching {
+  NEAP_WATCH_STATS = 1, /* NEAP_STATS=1 in the environment */
+  NEAP_WATCH_TRACE = 2, /* and events are noted (trace.h) */
+  NEAP_WATCH_PREEMPT = 4,
+  NEAP_WATCH_WATCHDOG = 8,
+  NEAP_WATCH_HOP = 16 /* sched.c's own: hop is to be looked at */
 };
 
 enum neap_turn {
@@ -85,7 +101,19 @@ int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
 enum neap_turn neap__sched_turn(struct neap_rt *rt);
 
 /* Counts a resume; says whether it is time to poll libuv. */
-bool neap__sched_poll_due(struct neap_sched *sched);
+bool neap__sched_poll_due(struct neap_rt *rt);
+
+/* Has libuv polled before much else runs. */
+void neap__sched_want_poll(struct neap_rt *rt);
+
+/* Begins or ends watching resumes for one of the users. */
+void neap__sched_watch(struct neap_rt *rt, enum neap_watching user, bool on);
+
+/*
+ * From now on the next task is any of those that the turn still runs, as the
+ * numbers that follow seed say; 0: the first. Each of them still runs once.
+ */
+void neap__sched_seed(struct neap_rt *rt, uint32_t seed);
 
 /* Waits until somebody calls neap__sched_ready on the current task; that is
    op.c's business alone. */

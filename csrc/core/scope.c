@@ -4,12 +4,32 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
+#include <stdio.h>
+
 /* The request of a join: whose end is waited for, so that a cycle shows. */
 struct join {
   struct neap_task *target;
 };
 
-static const char join_text[] = "join";
+static uint64_t joined(const struct neap_op *op) {
+  return ((const struct join *)neap__op_data(op))->target->id;
+}
+
+static const struct neap_op_kind join_kind = {.what = "join", .waker = joined};
+
+static struct neap_scope *scope_of_end(const struct neap_op *op) {
+  return NEAP_LIST_ENTRY(op, struct neap_scope, end);
+}
+
+static void describe_end(const struct neap_op *op, char *out, size_t size) {
+  const struct neap_scope *scope = scope_of_end(op);
+  snprintf(out, size, "%llu, %u task%s in it",
+           (unsigned long long)scope->entry.serial, (unsigned)scope->nchildren,
+           scope->nchildren == 1 ? "" : "s");
+}
+
+static const struct neap_op_kind end_kind = {.what = "end of scope",
+                                             .describe = describe_end};
 
 static void leave(struct neap_rt *rt, struct neap_scope *scope) {
   neap__cancel_leave(rt, &scope->entry);
@@ -87,7 +107,8 @@ int neap__scope_close(struct neap_rt *rt, struct neap_scope *scope) {
   int err = 0;
   if (scope->nchildren > 0) {
     struct neap_op *op = &scope->end;
-    neap__op_init(rt, "scope", op);
+    neap__op_init(rt, end_kind.what, op);
+    neap__op_set_kind(op, &end_kind);
     op->cancel = stays;
     op->internal = true;
     err = neap__op_park(op);
@@ -111,7 +132,8 @@ static bool waits_for(const struct neap_task *task,
                       const struct neap_task *whom) {
   while (task != whom) {
     struct neap_op *op = task->op;
-    if (op == NULL || op->what != join_text || op->done || op->timer.place != 0)
+    if (op == NULL || op->what != join_kind.what || op->done ||
+        op->timer.place != 0)
       return false;
     task = ((struct join *)neap__op_data(op))->target;
   }
@@ -141,9 +163,11 @@ int neap__scope_join(struct neap_task *task, uint64_t due_ns) {
       (due_ns == NEAP_FOREVER && (waits_for(task, rt->sched.current) ||
                                   is_below(rt->sched.current, task))))
     return UV_ELOOP;
-  err = neap__op_new_until(rt, join_text, sizeof(struct join), due_ns, &op);
+  err =
+      neap__op_new_until(rt, join_kind.what, sizeof(struct join), due_ns, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &join_kind);
   ((struct join *)neap__op_data(op))->target = task;
   op->internal = true;
   neap__waitq_push(&task->joiners, op);

@@ -35,10 +35,12 @@ static void run_turn(struct neap_rt *rt, uint64_t deadline_ns) {
   sched->on_ready = NULL;
   sched->current = NULL;
   neap__cxx_look(&sched->cxx);
-  while (neap__sched_turn(rt) == NEAP_TURN_POLL && sched->now_ns < deadline_ns)
-    sched->polled_ns = sched->now_ns;
+  while (neap__sched_turn(rt) == NEAP_TURN_POLL &&
+         sched->looked_ns < deadline_ns)
+    sched->polled_ns = sched->looked_ns;
   if (sched->ntasks == 0)
     neap__waitq_wake_all(&rt->driver.idle, 0);
+  neap__trace_flush(rt);
   sched->current = sched->main;
   sched->on_ready = rt->guest.check != NULL ? keep_awake : NULL;
   sched->deadline_ns = 0;
@@ -47,8 +49,9 @@ static void run_turn(struct neap_rt *rt, uint64_t deadline_ns) {
 
 /* The time is now, and what is due is ready. */
 static void begin_turn(struct neap_rt *rt) {
-  rt->sched.now_ns = rt->sched.polled_ns = uv_hrtime();
+  rt->sched.looked_ns = rt->sched.polled_ns = uv_hrtime();
   neap__timer_fire_due(rt);
+  rt->sched.now_ns = neap__clock_now(&rt->clock);
 }
 
 /* After each of the host's polls. How long a turn takes there is what the tasks
@@ -129,7 +132,7 @@ int neap_step(neap_rt *rt, uint64_t budget_ns) {
       uv_run(rt->loop, UV_RUN_NOWAIT);
     begin_turn(rt);
     run_turn(rt, deadline);
-  } while (sched->nready > 0 && sched->now_ns < deadline);
+  } while (sched->nready > 0 && sched->looked_ns < deadline);
   return sched->nready > 0;
 }
 

@@ -41,12 +41,16 @@ struct neap_task {
   uint16_t cancelled : 1;
   uint16_t swallowed : 11;
   int16_t interrupt;
+  uint32_t switches; /* times it was resumed */
   struct neap_entry *entry;
 
-  uint32_t switches; /* times it was resumed */
-  uint32_t refs;     /* the runtime's until it has ended, handles' */
-  int result;        /* what fn returned */
-  uint32_t size;     /* of the whole block: the task and the extra bytes */
+  uint32_t refs; /* the runtime's until it has ended, handles' */
+  uint32_t size; /* of the whole block: the task and the extra bytes */
+  union {
+    uint64_t ran_ns; /* while it lives: how long it ran, where that is counted
+                        (neap__sched_watch) */
+    int result;      /* when it has ended: what fn returned */
+  };
   uint64_t since_ns; /* when its state last changed, to the turn */
   struct neap_exceptions exceptions;
 

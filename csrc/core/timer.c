@@ -66,7 +66,7 @@ static void arm(struct neap_rt *rt) {
   if (due == NEAP_FOREVER || (timers->armed_ns != 0 && timers->armed_ns <= due))
     return;
   uv_update_time(rt->loop);
-  uint64_t now = uv_hrtime();
+  uint64_t now = neap__clock_now(&rt->clock);
   uint64_t ms = due > now ? (due - now + NS_PER_MS - 1) / NS_PER_MS : 0;
   uv_timer_start(timers->uv, on_timer, ms, 0); /* fails without a callback */
   timers->armed_ns = due;
@@ -151,7 +151,7 @@ void neap__timer_stop(struct neap_rt *rt, struct neap_timer *timer) {
 
 void neap__timer_fire_due(struct neap_rt *rt) {
   struct neap_timers *timers = &rt->timers;
-  uint64_t now = uv_hrtime();
+  uint64_t now = neap__clock_now(&rt->clock);
   while (timers->n > 0 && timers->heap[0].due_ns <= now) {
     struct neap_timer *timer = timers->heap[0].timer;
     neap__timer_stop(rt, timer);
@@ -164,7 +164,18 @@ uint64_t neap__timer_next(const struct neap_rt *rt) {
   return rt->timers.n > 0 ? rt->timers.heap[0].due_ns : NEAP_FOREVER;
 }
 
-uint64_t neap__timer_after(uint64_t ns) {
-  uint64_t now = uv_hrtime();
+uint64_t neap__timer_due(const struct neap_rt *rt,
+                         const struct neap_timer *timer) {
+  return rt->timers.heap[timer->place - 1].due_ns;
+}
+
+void neap__timer_rearm(struct neap_rt *rt) {
+  rt->timers.armed_ns = 0;
+  if (rt->timers.uv != NULL)
+    arm(rt);
+}
+
+uint64_t neap__timer_after(const struct neap_rt *rt, uint64_t ns) {
+  uint64_t now = neap__clock_now(&rt->clock);
   return ns < NEAP_FOREVER - now ? now + ns : NEAP_FOREVER;
 }

@@ -45,7 +45,7 @@ int neap__timer_init(struct neap_rt *rt);
 /* Frees the heap and starts closing the uv timer. No timer is armed. */
 void neap__timer_deinit(struct neap_rt *rt);
 
-/* Arms timer, which is not armed, for due_ns on uv_hrtime's clock. Returns 0
+/* Arms timer, which is not armed, for due_ns on the tasks' clock. Returns 0
    or UV_ENOMEM. */
 int neap__timer_start(struct neap_rt *rt, struct neap_timer *timer,
                       uint64_t due_ns);
@@ -59,7 +59,14 @@ void neap__timer_fire_due(struct neap_rt *rt);
 /* When the first one is due, or NEAP_FOREVER. */
 uint64_t neap__timer_next(const struct neap_rt *rt);
 
+/* When an armed timer is due. */
+uint64_t neap__timer_due(const struct neap_rt *rt,
+                         const struct neap_timer *timer);
+
+/* The clock has jumped: sets libuv's timer anew. */
+void neap__timer_rearm(struct neap_rt *rt);
+
 /* now + ns, saturating: what a duration of ns from now is due. */
-uint64_t neap__timer_after(uint64_t ns);
+uint64_t neap__timer_after(const struct neap_rt *rt, uint64_t ns);
 
 #endif

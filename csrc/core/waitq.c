@@ -30,6 +30,25 @@ void neap__waitq_wake_all(struct neap_list *queue, int status) {
   }
 }
 
+void *neap__waitq_object(const struct neap_op *op) {
+  void **object = neap__op_data(op);
+  return *object;
+}
+
+int neap__waitq_wait_on(struct neap_rt *rt, struct neap_list *queue,
+                        const struct neap_op_kind *kind, void *object,
+                        uint64_t due_ns, bool internal) {
+  struct neap_op *op;
+  int err = neap__op_new_until(rt, kind->what, sizeof object, due_ns, &op);
+  if (err < 0)
+    return err;
+  *(void **)neap__op_data(op) = object;
+  neap__op_set_kind(op, kind);
+  op->internal = internal;
+  neap__waitq_push(queue, op);
+  return neap__op_await(op);
+}
+
 int neap__waitq_wait(struct neap_rt *rt, struct neap_list *queue,
                      const char *what, uint64_t due_ns, bool internal) {
   struct neap_op *op;

@@ -27,4 +27,12 @@ void neap__waitq_wake_all(struct neap_list *queue, int status);
 int neap__waitq_wait(struct neap_rt *rt, struct neap_list *queue,
                      const char *what, uint64_t due_ns, bool internal);
 
+/* The same for a kind of wait that can say which object it is on. */
+int neap__waitq_wait_on(struct neap_rt *rt, struct neap_list *queue,
+                        const struct neap_op_kind *kind, void *object,
+                        uint64_t due_ns, bool internal);
+
+/* That object; for the kind's describe and waker. */
+void *neap__waitq_object(const struct neap_op *op);
+
 #endif

@@ -171,7 +171,7 @@ NEAP_API int neap_yield(neap_rt *rt);
    code that ended the wait. */
 NEAP_API int neap_sleep(neap_rt *rt, uint64_t ns);
 
-/* Waits until uv_hrtime() is due_ns or more. Waits. As neap_sleep. */
+/* Waits until neap_now(rt) is due_ns or more. Waits. As neap_sleep. */
 NEAP_API int neap_sleep_until(neap_rt *rt, uint64_t due_ns);
 
 /*
@@ -211,12 +211,27 @@ NEAP_API int neap_post(neap_rt *rt, neap_post_fn fn, void *arg);
 /* Fills in the figures. Does not wait. */
 NEAP_API void neap_info(neap_rt *rt, neap_figures *out);
 
+/* --- insight -------------------------------------------------------------- */
+
+typedef void (*neap_write_fn)(void *ud, const char *text, size_t len);
+
+/* The time on the clock of sleeps and time limits: uv_hrtime's, unless a test
+   has brought it ahead. Does not wait. */
+NEAP_API uint64_t neap_now(const neap_rt *rt);
+
+/*
+ * Gives write, in one call, what every task does: what it waits for, since
+ * when, in which scope, and who could end that. At most 64 KiB, however many
+ * tasks there are. Does not wait. Returns 0 or UV_ENOMEM.
+ */
+NEAP_API int neap_dump(neap_rt *rt, neap_write_fn write, void *ud);
+
 /* --- streams and networking ----------------------------------------------- */
 
 typedef struct neap_stream neap_stream; /* a connection */
 typedef struct neap_server neap_server; /* what listens for connections */
 
-/* No limit, where a function takes a due time (uv_hrtime's clock). */
+/* No limit, where a function takes a due time (neap_now's clock). */
 #define NEAP_NEVER UINT64_MAX
 
 /*

@@ -12,6 +12,7 @@
 #include "core/waitq.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +42,22 @@ struct neap_server {
 static struct neap_server *server_of(struct neap_handle *handle) {
   return NEAP_LIST_ENTRY(handle, struct neap_server, handle);
 }
+
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  const struct neap_server *server =
+      NEAP_LIST_ENTRY(handle, struct neap_server, handle);
+  neap_address address;
+  if (neap__addr_of_fd(server->fd, false, &address) < 0)
+    return;
+  if (server->family == AF_UNIX)
+    snprintf(out, size, "unix:%s", address.text);
+  else
+    snprintf(out, size, server->family == AF_INET6 ? "[%s]:%d" : "%s:%d",
+             address.text, address.port);
+}
+
+static const struct neap_handle_kind kind = {.what = "server",
+                                             .describe = describe};
 
 /* --- the listening socket ------------------------------------------------- */
 
@@ -101,6 +118,7 @@ static int new_server(struct neap_rt *rt, int fd, int family,
       neap__handle_unref(&server->handle);
     return err;
   }
+  server->handle.kind = &kind;
   server->fd = fd;
   server->family = family;
   neap__list_init(&server->waiters);
@@ -218,12 +236,20 @@ static int arm(struct neap_server *server) {
   return err;
 }
 
+static void describe_waiter(const struct neap_op *op, char *out, size_t size) {
+  const struct neap_server *server = neap__waitq_object(op);
+  describe(&server->handle, out, size);
+}
+
+static const struct neap_op_kind accept_kind = {.what = "server:accept",
+                                                .describe = describe_waiter};
+
 /* Waits to be woken, until due_ns at most. UV_ECANCELED: the server was closed,
    and its memory may be gone. */
 static int wait_turn(struct neap_server *server, uint64_t due_ns) {
   neap__handle_ref(&server->handle);
-  int err = neap__waitq_wait(server->handle.rt, &server->waiters, "accept",
-                             due_ns, false);
+  int err = neap__waitq_wait_on(server->handle.rt, &server->waiters,
+                                &accept_kind, server, due_ns, false);
   if (err == 0 && server->handle.closed)
     err = UV_ECANCELED;
   neap__handle_unref(&server->handle);
@@ -247,7 +273,7 @@ static int sit_out(struct neap_server *server, uint64_t due_ns) {
 static void pause_all(struct neap_server *server) {
   uint64_t pause = server->pause_ns == 0 ? PAUSE_FIRST : 2 * server->pause_ns;
   server->pause_ns = pause < PAUSE_MOST ? pause : PAUSE_MOST;
-  server->until_ns = uv_hrtime() + server->pause_ns;
+  server->until_ns = neap_now(server->handle.rt) + server->pause_ns;
   if (server->armed)
     disarm(server);
   neap__waitq_wake_all(&server->waiters, 0);
@@ -334,7 +360,8 @@ static int go_on(struct neap_server *server, enum outcome outcome, int err,
 }
 
 static bool pausing(const struct neap_server *server) {
-  return server->until_ns != 0 && uv_hrtime() < server->until_ns;
+  return server->until_ns != 0 &&
+         neap_now(server->handle.rt) < server->until_ns;
 }
 
 int neap_accept(neap_server *server, uint64_t due_ns, neap_stream **out) {

@@ -7,9 +7,9 @@
 #include "io/tcp.h"
 
 /* Codes that end the whole of it, not one address. */
-static bool ends_all(int err, uint64_t due_ns) {
+static bool ends_all(const struct neap_rt *rt, int err, uint64_t due_ns) {
   return err <= NEAP_CANCELLED || err == UV_ENOMEM ||
-         (err == UV_ETIMEDOUT && uv_hrtime() >= due_ns);
+         (err == UV_ETIMEDOUT && neap_now(rt) >= due_ns);
 }
 
 static void note(neap_connect_options *o, const union neap_addr *addr,
@@ -54,7 +54,7 @@ static int try_all(struct neap_rt *rt, const char *host, uint16_t port,
     return err;
   for (uint32_t i = 0; i < addrs->n; i++) {
     err = try_one(rt, &addrs->list[i], local, o, due_ns, out);
-    if (err == 0 || ends_all(err, due_ns))
+    if (err == 0 || ends_all(rt, err, due_ns))
       break;
     note(o, &addrs->list[i], err);
   }

@@ -6,6 +6,8 @@
 #include "io/job.h"
 
 #include <netdb.h>
+#include <stdio.h>
+#include <string.h>
 #include <uv.h>
 
 /* So that a list stays a small block, which goes with the runtime should its
@@ -16,9 +18,17 @@
    in the pool. */
 struct lookup {
   uv_getaddrinfo_t req;
-  const char *host; /* the waiter's; libuv copies it */
   struct addrinfo *result;
+  char host[];
 };
+
+static void describe(const struct neap_op *op, char *out, size_t size) {
+  const struct lookup *lookup = neap__op_data(op);
+  snprintf(out, size, "%s", lookup->host);
+}
+
+static const struct neap_op_kind kind = {.what = "look-up of",
+                                         .describe = describe};
 
 static void submit_queued(struct neap_rt *rt);
 
@@ -130,11 +140,14 @@ int neap__dns_lookup(struct neap_rt *rt, const char *host, uint16_t port,
   if (err < 0)
     return err;
   struct neap_op *op;
-  err = neap__op_new_until(rt, "dns", sizeof(struct lookup), due_ns, &op);
+  size_t len = strlen(host) + 1;
+  err = neap__op_new_until(rt, kind.what, sizeof(struct lookup) + len, due_ns,
+                           &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &kind);
   struct lookup *lookup = neap__op_data(op);
-  lookup->host = host;
+  memcpy(lookup->host, host, len);
   op->cancel = call_off;
   neap__list_push(&rt->io->dns_waiters, &op->link);
   submit_queued(rt);

@@ -4,6 +4,7 @@
 #include "core/waitq.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,6 +54,17 @@ static void shut_blocking(struct neap_file *file) {
   int close_err = neap__fd_close(fd);
   file->shut_err = err < 0 ? err : close_err;
 }
+
+static void describe_fd(const struct neap_file *file, char *out, size_t size) {
+  snprintf(out, size, "descriptor %d", file->fd);
+}
+
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  describe_fd(NEAP_LIST_ENTRY(handle, struct neap_file, handle), out, size);
+}
+
+static const struct neap_handle_kind kind = {.what = "file",
+                                             .describe = describe};
 
 void neap__file_release(struct neap_file *file) {
   file->owner = 0;
@@ -116,6 +128,7 @@ int neap__file_new(struct neap_rt *rt, struct neap_file **out) {
   if (err != 0)
     return err;
   struct neap_file *file = block;
+  file->handle.kind = &kind;
   file->fd = -1;
   file->out_size = NEAP_FILE_OUT;
   file->fill = NEAP_IO_SCRATCH;
@@ -154,6 +167,18 @@ static int take_turn(struct neap_file *file, int err) {
   return err;
 }
 
+static void describe_turn(const struct neap_op *op, char *out, size_t size) {
+  describe_fd(neap__waitq_object(op), out, size);
+}
+
+static uint64_t owner_of(const struct neap_op *op) {
+  const struct neap_file *file = neap__waitq_object(op);
+  return file->owner != NEAP_FILE_HELD ? file->owner : 0;
+}
+
+static const struct neap_op_kind turn_kind = {
+    .what = "file", .describe = describe_turn, .waker = owner_of};
+
 int neap__file_claim(struct neap_file *file) {
   struct neap_rt *rt = rt_of(file);
   int err = neap__handle_enter(rt);
@@ -167,7 +192,8 @@ int neap__file_claim(struct neap_file *file) {
   }
   neap__handle_ref(&file->handle);
   /* Not an internal wait: a job that was let go may hold the file. */
-  err = neap__waitq_wait(rt, &file->waiters, "file", NEAP_FOREVER, false);
+  err = neap__waitq_wait_on(rt, &file->waiters, &turn_kind, file, NEAP_FOREVER,
+                            false);
   err = take_turn(file, err);
   neap__handle_unref(&file->handle);
   return err;

@@ -6,6 +6,7 @@
 #include "io/job.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static struct neap_handle *handle_of(struct neap_list *link) {
   return NEAP_LIST_ENTRY(link, struct neap_handle, link);
@@ -41,6 +42,36 @@ static void info(struct neap_rt *rt, neap_figures *out) {
   out->jobs = (uint64_t)rt->io->fs_jobs + rt->io->dns_jobs;
 }
 
+/* The runtime's io_active. */
+static uint32_t count_active(struct neap_rt *rt) {
+  struct neap_list *head = &rt->io->handles, *link;
+  uint32_t n = 0;
+  for (link = head->next; link != head; link = link->next) {
+    const uv_handle_t *uv = handle_of(link)->uv;
+    n += uv != NULL && uv_is_active(uv) && uv_has_ref(uv) && !uv_is_closing(uv);
+  }
+  return n;
+}
+
+/* The runtime's io_list. */
+static void list(struct neap_rt *rt, bool (*line)(void *ud, const char *text),
+                 void *ud) {
+  struct neap_list *head = &rt->io->handles, *link;
+  for (link = head->next; link != head; link = link->next) {
+    const struct neap_handle *handle = handle_of(link);
+    const struct neap_handle_kind *kind = handle->kind;
+    char text[128], which[96] = "";
+    if (!handle->open || handle->closed)
+      continue;
+    if (kind != NULL && kind->describe != NULL)
+      kind->describe(handle, which, sizeof which);
+    snprintf(text, sizeof text, "%s%s%s", kind != NULL ? kind->what : "handle",
+             which[0] != '\0' ? " " : "", which);
+    if (!line(ud, text))
+      return;
+  }
+}
+
 int neap__handle_io(struct neap_rt *rt, struct neap_io **out) {
   if (rt->io == NULL) {
     struct neap_io *io = neap__mem_zalloc(&rt->mem, sizeof *io);
@@ -54,6 +85,8 @@ int neap__handle_io(struct neap_rt *rt, struct neap_io **out) {
     rt->io_close = close_all;
     rt->io_free = free_all;
     rt->io_info = info;
+    rt->io_active = count_active;
+    rt->io_list = list;
   }
   *out = rt->io;
   return 0;
@@ -87,6 +120,7 @@ void neap__handle_opened(struct neap_handle *handle) {
 void neap__handle_opened_uv(struct neap_handle *handle, uv_handle_t *uv) {
   neap__handle_opened(handle);
   handle->rt->uv_handles++;
+  handle->uv = uv;
   uv->data = handle;
 }
 
@@ -99,6 +133,7 @@ void neap__handle_gone(struct neap_handle *handle) {
 
 void neap__handle_on_closed(uv_handle_t *uv) {
   struct neap_handle *handle = uv->data;
+  handle->uv = NULL;
   handle->rt->uv_handles--;
   neap__handle_gone(handle);
 }

@@ -16,6 +16,8 @@
 #include <assert.h>
 #include <uv.h>
 
+struct neap_handle;
+
 /* Bytes that one read of libuv's may bring. */
 #ifdef NEAP_HOSTILE
 #define NEAP_IO_SCRATCH ((size_t)23)
@@ -64,10 +66,20 @@ struct neap_io {
 };
 
 #define NEAP_IO_SEEN ((size_t)1024)
+/* Static, and the same for all handles of a kind: what dumps say of them. */
+struct neap_handle_kind {
+  const char *what; /* "conn" */
+  /* Writes which one it is ("127.0.0.1:80") to size > 0 bytes at out, or
+     nothing. NULL: there is no more to say. */
+  void (*describe)(const struct neap_handle *handle, char *out, size_t size);
+};
 
 struct neap_handle {
   struct neap_list link; /* in io->handles */
   struct neap_rt *rt;
+  const struct neap_handle_kind *kind; /* NULL: just a handle */
+  uv_handle_t *uv; /* libuv's, while that is open; NULL: none, or none that
+                      keeps the loop alive by itself */
   /* Wakes the waiters with UV_ECANCELED and starts ending the resource;
      neap__handle_gone follows when it has ended, at once or later. Called
      once, never waits. */

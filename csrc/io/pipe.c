@@ -22,8 +22,8 @@ static void on_connect(uv_connect_t *req, int status) {
 static int connect_stream(struct neap_stream *s, const char *path,
                           uint64_t due_ns) {
   struct neap_op *op;
-  int err = neap__op_new_until(s->handle.rt, "connect", sizeof(uv_connect_t),
-                               due_ns, &op);
+  int err = neap__op_new_until(s->handle.rt, "net.connect",
+                               sizeof(uv_connect_t), due_ns, &op);
   if (err < 0)
     return err;
   uv_pipe_connect(neap__op_data(op), &s->uv.pipe, path, on_connect);

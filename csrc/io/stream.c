@@ -65,6 +65,14 @@ static void end(struct neap_handle *handle) {
   uv_close(&s->uv.handle, neap__handle_on_closed);
 }
 
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  neap_stream_name(NEAP_LIST_ENTRY(handle, struct neap_stream, handle), out,
+                   size);
+}
+
+static const struct neap_handle_kind kind = {.what = "conn",
+                                             .describe = describe};
+
 int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
                      struct neap_stream **out) {
   void *block;
@@ -72,6 +80,7 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
   if (err < 0)
     return err;
   struct neap_stream *s = block;
+  s->handle.kind = &kind;
   neap__stream_handle_sigpipe(rt->io);
   neap__list_init(&s->writers);
   s->read_ns = s->write_ns = NEAP_NEVER;
@@ -104,11 +113,31 @@ void neap_stream_reset(neap_stream *stream) {
 
 /* --- waiting for libuv ---------------------------------------------------- */
 
-uint64_t neap__stream_due(uint64_t ns) {
+uint64_t neap__stream_due(const struct neap_stream *s, uint64_t ns) {
   if (ns == NEAP_NEVER)
     return NEAP_NEVER;
-  uint64_t now = uv_hrtime();
+  uint64_t now = neap_now(s->handle.rt);
   return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
+}
+
+/* uv_connect_t, uv_write_t and uv_shutdown_t, told apart by their type. */
+static const uv_stream_t *stream_of_request(const uv_req_t *req) {
+  switch (req->type) {
+  case UV_CONNECT:
+    return ((const uv_connect_t *)(const void *)req)->handle;
+  case UV_WRITE:
+    return ((const uv_write_t *)(const void *)req)->handle;
+  case UV_SHUTDOWN:
+    return ((const uv_shutdown_t *)(const void *)req)->handle;
+  default:
+    return NULL;
+  }
+}
+
+void neap__stream_describe(const struct neap_op *op, char *out, size_t size) {
+  const uv_stream_t *uv = stream_of_request(neap__op_data(op));
+  if (uv != NULL)
+    neap_stream_name(uv->data, out, size);
 }
 
 /* libuv can't be asked to forget a request, but it always answers. */
@@ -219,13 +248,23 @@ static enum neap_op_fate leave(struct neap_op *op) {
   return NEAP_OP_GONE;
 }
 
+static void describe_reader(const struct neap_op *op, char *out, size_t size) {
+  struct neap_stream *const *stream = neap__op_data(op);
+  neap_stream_name(*stream, out, size);
+}
+
+static const struct neap_op_kind read_kind = {.what = "conn:read",
+                                              .describe = describe_reader};
+
 /* Waits until `want` bytes are there, or the end. UV_ECANCELED: the stream was
    closed, and its memory may be gone. */
 static int wait_bytes(struct neap_stream *s, size_t want, uint64_t due) {
   struct neap_op *op;
-  int err = neap__op_new_until(s->handle.rt, "read", sizeof s, due, &op);
+  int err =
+      neap__op_new_until(s->handle.rt, read_kind.what, sizeof s, due, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &read_kind);
   err = arm(s);
   if (err < 0) {
     neap__op_free(op);
@@ -253,7 +292,7 @@ static int begin(struct neap_stream *s, uint64_t *due) {
     return err;
   if (s->claimed)
     return UV_EBUSY;
-  *due = neap__stream_due(s->read_ns);
+  *due = neap__stream_due(s, s->read_ns);
   return 0;
 }
 

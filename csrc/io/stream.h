@@ -55,7 +55,11 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
                      struct neap_stream **out);
 
 /* When what may take ns from now on is due. */
-uint64_t neap__stream_due(uint64_t ns);
+uint64_t neap__stream_due(const struct neap_stream *stream, uint64_t ns);
+
+/* The describe of kinds of waits whose request is one of libuv's about a
+   stream. */
+void neap__stream_describe(const struct neap_op *op, char *out, size_t size);
 
 /*
  * Waits for op, a request that libuv has and will answer by waking it, whatever

@@ -41,6 +41,13 @@ static void advance(struct record *r, size_t sent) {
 
 /* --- one record at a time ------------------------------------------------- */
 
+static void describe_turn(const struct neap_op *op, char *out, size_t size) {
+  neap_stream_name(neap__waitq_object(op), out, size);
+}
+
+static const struct neap_op_kind turn_kind = {.what = "turn to write",
+                                              .describe = describe_turn};
+
 /* Waits for the stream's writers before us. Returns 0: it's our turn, and
    give_turn must follow. */
 static int take_turn(struct neap_stream *s, uint64_t due) {
@@ -48,7 +55,8 @@ static int take_turn(struct neap_stream *s, uint64_t due) {
     s->busy = true;
     return 0;
   }
-  return neap__waitq_wait(s->handle.rt, &s->writers, "write", due, true);
+  return neap__waitq_wait_on(s->handle.rt, &s->writers, &turn_kind, s, due,
+                             true);
 }
 
 /* The first who waits is next; the turn is handed to it. */
@@ -108,14 +116,18 @@ static size_t left(const struct record *r, size_t at_most) {
   return sum < at_most ? sum : at_most;
 }
 
+static const struct neap_op_kind write_kind = {
+    .what = "conn:write", .describe = neap__stream_describe};
+
 /* Has libuv send the next piece, and waits until it is gone. Waits. */
 static int send_piece(struct neap_stream *s, struct record *r, uint64_t due) {
   struct neap_op *op;
   size_t size = left(r, PIECE);
-  int err = neap__op_new_until(s->handle.rt, "write",
+  int err = neap__op_new_until(s->handle.rt, write_kind.what,
                                sizeof(struct piece) + size, due, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &write_kind);
   struct piece *piece = neap__op_data(op);
   copy_out(*r, piece->bytes, size);
   uv_buf_t buf = uv_buf_init(piece->bytes, (unsigned int)size);
@@ -146,7 +158,7 @@ static int write_rest(struct neap_stream *s, struct record *r, uint64_t due) {
 
 /* The record, when others may be before it or the kernel takes only some. */
 static int write_slowly(struct neap_stream *s, struct record *r) {
-  uint64_t due = neap__stream_due(s->write_ns);
+  uint64_t due = neap__stream_due(s, s->write_ns);
   neap__handle_ref(&s->handle);
   int err = take_turn(s, due);
   if (err == 0) {
@@ -179,14 +191,18 @@ static void on_shutdown(uv_shutdown_t *req, int status) {
   neap__op_wake(neap__op_of(req), status);
 }
 
+static const struct neap_op_kind shutdown_kind = {
+    .what = "conn:shutdown", .describe = neap__stream_describe};
+
 static int shut_down(struct neap_stream *s, uint64_t due) {
   struct neap_op *op;
   if (s->shut)
     return 0;
-  int err = neap__op_new_until(s->handle.rt, "shutdown", sizeof(uv_shutdown_t),
-                               due, &op);
+  int err = neap__op_new_until(s->handle.rt, shutdown_kind.what,
+                               sizeof(uv_shutdown_t), due, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &shutdown_kind);
   err = uv_shutdown(neap__op_data(op), &s->uv.stream, on_shutdown);
   if (err < 0) {
     neap__op_free(op);
@@ -200,7 +216,7 @@ int neap_stream_shutdown(neap_stream *s) {
   int err = neap__handle_begin(&s->handle);
   if (err < 0)
     return err;
-  uint64_t due = neap__stream_due(s->write_ns);
+  uint64_t due = neap__stream_due(s, s->write_ns);
   neap__handle_ref(&s->handle);
   err = take_turn(s, due);
   if (err == 0) {

@@ -7,6 +7,9 @@ static void on_connect(uv_connect_t *req, int status) {
   neap__op_wake(neap__op_of(req), status);
 }
 
+static const struct neap_op_kind connect_kind = {
+    .what = "net.connect", .describe = neap__stream_describe};
+
 static int connect_stream(struct neap_stream *s, const union neap_addr *addr,
                           const union neap_addr *local, uint64_t due_ns) {
   struct neap_op *op;
@@ -14,10 +17,11 @@ static int connect_stream(struct neap_stream *s, const union neap_addr *addr,
   if (local != NULL)
     err = uv_tcp_bind(&s->uv.tcp, &local->any, 0);
   if (err == 0)
-    err = neap__op_new_until(s->handle.rt, "connect", sizeof(uv_connect_t),
-                             due_ns, &op);
+    err = neap__op_new_until(s->handle.rt, connect_kind.what,
+                             sizeof(uv_connect_t), due_ns, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &connect_kind);
   err = uv_tcp_connect(neap__op_data(op), &s->uv.tcp, &addr->any, on_connect);
   if (err < 0) {
     neap__op_free(op);

@@ -159,7 +159,7 @@ static int neap_after(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   struct timer *t = lua_newuserdatauv(L, sizeof *t, 0);
   memset(t, 0, sizeof *t);
-  t->due_ns = neap__timer_after(ns);
+  t->due_ns = neap__timer_after(N->rt, ns);
   neap__list_init(&t->waiters);
   luaL_setmetatable(L, TIMER);
   lua_replace(L, 1);
@@ -226,7 +226,7 @@ static int every_next(lua_State *L) {
   if (err == UV_ENOMEM)
     neapL_nomem(L);
   neapL_raise(L, err);
-  uint64_t n = 1 + (uv_hrtime() - due) / period;
+  uint64_t n = 1 + (neap_now(rt) - due) / period;
   lua_pushinteger(L, (lua_Integer)(due + n * period));
   lua_replace(L, lua_upvalueindex(2));
   lua_pushinteger(L, (lua_Integer)n);
@@ -235,13 +235,13 @@ static int every_next(lua_State *L) {
 
 /* neap.every(seconds) -> iterator. The iterator waits. */
 static int neap_every(lua_State *L) {
-  neapL_rt(L);
+  const neap_rt *rt = neapL_rt(L);
   uint64_t period = neapL_checkseconds(L, 1);
   luaL_argcheck(L, period > 0, 1, "the interval must be positive");
   if (period > INT64_MAX / 4)
     period = INT64_MAX / 4;
   lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushinteger(L, (lua_Integer)neap__timer_after(period));
+  lua_pushinteger(L, (lua_Integer)neap__timer_after(rt, period));
   lua_pushinteger(L, (lua_Integer)period);
   lua_pushcclosure(L, every_next, 3);
   return 1;

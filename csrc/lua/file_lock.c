@@ -44,7 +44,7 @@ int neapL_file_lock(lua_State *L) {
     return neapL_file_failclosed(L);
   uint64_t due_ns = wait_ns;
   if (wait_ns > 0 && wait_ns != NEAP_FOREVER)
-    due_ns = neap__timer_after(wait_ns);
+    due_ns = neap__timer_after(neapL_self(L)->rt, wait_ns);
   uint64_t id;
   int err = neap_file_lock(box->file, shared, due_ns, &id);
   if (err == UV_ETIMEDOUT)

@@ -34,15 +34,21 @@ static int neap_yield_(lua_State *L) {
   return 0;
 }
 
+/* The time on the tasks' clock; when the runtime has ended, the real one. */
+static uint64_t now(lua_State *L) {
+  const neap_rt *rt = neapL_peekrt(L);
+  return rt != NULL ? neap_now(rt) : uv_hrtime();
+}
+
 /* neap.now() -> seconds. Does not wait. */
-static int neap_now(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)uv_hrtime() / 1e9);
+static int neap_now_(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)now(L) / 1e9);
   return 1;
 }
 
 /* neap.hrtime() -> ns. Does not wait. */
 static int neap_hrtime(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)uv_hrtime());
+  lua_pushinteger(L, (lua_Integer)now(L));
   return 1;
 }
 
@@ -72,90 +78,6 @@ static int neap_run_(lua_State *L) {
   if (neapL_task_unheard(L, N))
     return lua_error(L);
   return results;
-}
-
-/* neap.tasks() -> {task...}. Does not wait. Main is the first. */
-static int neap_tasks(lua_State *L) {
-  struct neapL *N = neapL_self(L);
-  neap_rt *rt = neapL_rt(L);
-  uint32_t n = rt->sched.ntasks + 1, at = 0;
-  struct neap_list *head = &rt->sched.tasks, *node = head->next;
-  lua_createtable(L, (int)n, 0);
-  /* Making handles may run finalizers, and those may spawn: only the first n.
-     No task ends meanwhile. */
-  while (at < n) {
-    struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
-    node = node->next;
-    neapL_task_push(L, N, task);
-    lua_rawseti(L, -2, ++at);
-  }
-  return 1;
-}
-
-/* Adds a line about one task to the buffer string on L's top. */
-static void dump_task(lua_State *L, struct neapL *N, struct neap_task *task) {
-  const char *name = neapL_task_name(task);
-  char age[32];
-  snprintf(age, sizeof age, "%.3f",
-           (double)(uv_hrtime() - task->since_ns) / 1e9);
-  lua_pushfstring(
-      L, "task %I%s%s: %s%s%s for %s s, %d switches\n", (LUAI_UACINT)task->id,
-      name != NULL ? " " : "", name != NULL ? name : "",
-      neap__task_state_name(task), task->op != NULL ? " in " : "",
-      task->op != NULL ? task->op->what : "", age, (int)task->switches);
-  if (task->state != NEAP_TASK_RUNNING) {
-    luaL_traceback(L, neapL_task_thread(N, task), NULL, 0);
-    lua_pushliteral(L, "\n");
-    lua_concat(L, 3);
-  }
-}
-
-/* Pushes the dump of all tasks; a report stays readable with many: the first
-   DUMP_MAX of them. */
-#define DUMP_MAX 1000
-
-static void push_dump(lua_State *L, struct neapL *N) {
-  struct neap_list *head = &N->rt->sched.tasks, *node;
-  int n = 0;
-  lua_newtable(L);
-  for (node = head->next; node != head && n < DUMP_MAX; node = node->next) {
-    dump_task(L, N, NEAP_LIST_ENTRY(node, struct neap_task, all));
-    lua_rawseti(L, -2, ++n);
-  }
-  uint32_t all = N->rt->sched.ntasks + 1;
-  if (all > (uint32_t)n) {
-    lua_pushfstring(L, "and %d more\n", (int)all - n);
-    lua_rawseti(L, -2, ++n);
-  }
-  int list = lua_gettop(L);
-  luaL_checkstack(L, n, "dump");
-  for (int i = 1; i <= n; i++)
-    lua_rawgeti(L, list, i);
-  lua_concat(L, n);
-}
-
-/* neap.dump([file]). Writes what every task does to file (anything with a
-   write method) or stderr. Does not wait itself. */
-static int neap_dump(lua_State *L) {
-  neapL_rt(L);
-  lua_settop(L, 1);
-  if (!lua_isnil(L, 1)) {
-    luaL_checkany(L, 1);
-    if (luaL_getmetafield(L, 1, "__index") == LUA_TNIL && !lua_istable(L, 1))
-      return luaL_typeerror(L, 1, "file");
-    lua_settop(L, 1);
-  }
-  push_dump(L, neapL_self(L));
-  if (lua_isnil(L, 1)) {
-    fputs(lua_tostring(L, -1), stderr);
-    fflush(stderr);
-    return 0;
-  }
-  lua_getfield(L, 1, "write");
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, -3);
-  lua_call(L, 2, 0);
-  return 0;
 }
 
 /* neap.on_error([fn(task, err, traceback)]) -> the one before. */
@@ -324,12 +246,10 @@ static const luaL_Reg functions[] = {{"spawn", neapL_spawn_function},
                                      {"sleep", neap_sleep_},
                                      {"sleep_until", neap_sleep_until_},
                                      {"yield", neap_yield_},
-                                     {"now", neap_now},
+                                     {"now", neap_now_},
                                      {"hrtime", neap_hrtime},
                                      {"run", neap_run_},
                                      {"current", neapL_current_function},
-                                     {"tasks", neap_tasks},
-                                     {"dump", neap_dump},
                                      {"on_error", neap_on_error},
                                      {"info", neap_info_},
                                      {"exit", neap_exit},

@@ -2,6 +2,7 @@
 #include "lua/neapl.h"
 
 #include "lua/cancelled.h"
+#include "lua/dump.h"
 #include "lua/entry.h"
 #include "lua/task.h"
 
@@ -56,7 +57,7 @@ static bool in_finalizer(lua_State *L, const struct neap_task *current) {
 /* Whether nothing at all is in the way: a task waits, on its own thread. */
 static bool is_plain_wait(lua_State *L, const struct neapL *N) {
   const neap_rt *rt = N->rt;
-  return rt != NULL && !rt->closing && !N->reporting && N->coblocks == 0 &&
+  return rt != NULL && !rt->closing && N->no_wait == NULL && N->coblocks == 0 &&
          L != N->main && rt->sched.current != NULL &&
          !rt->sched.current->is_main && !in_finalizer(L, rt->sched.current);
 }
@@ -66,14 +67,14 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
                                                  struct neapL *N) {
   neap_rt *rt = rt_of(L, N);
   struct neap_task *current = rt->sched.current;
+  if (N->no_wait != NULL)
+    luaL_error(L, "cannot wait %s", N->no_wait);
   if (current == NULL)
     luaL_error(L, "cannot wait here: no task is running (call from a task)");
   if (rt->closing)
     return rt; /* the wait itself says so */
   if (in_finalizer(L, current))
     luaL_error(L, "cannot wait in a finalizer");
-  if (N->reporting)
-    luaL_error(L, "cannot wait while a failure is reported");
   if (current->is_main) {
     if (neap__sigint_take(rt) && interrupt_is_pending(N->main))
       raise_interrupt(L, N);
@@ -170,7 +171,10 @@ void neapL_raise_outside(lua_State *L, int err) {
     raise_interrupt(L, N);
     break;
   case NEAP_EDEADLK:
-    luaL_error(L, "%s", neapL_strerror(err));
+    luaL_where(L, 1);
+    neapL_dump_pushdeadlock(L, N);
+    lua_concat(L, 2);
+    lua_error(L);
     break;
   default:
     break;
@@ -219,9 +223,14 @@ int neapL_timedout(lua_State *L, double seconds) {
   return 3;
 }
 
-void neapL_warn(lua_State *L, const char *text) {
+void neapL_warn2(lua_State *L, const char *text, const char *more) {
   lua_warning(L, "neap: ", 1);
-  lua_warning(L, text, 0);
+  lua_warning(L, text, 1);
+  lua_warning(L, more, 0);
+}
+
+void neapL_warn(lua_State *L, const char *text) {
+  neapL_warn2(L, text, "");
 }
 
 /* -- arguments */
@@ -251,7 +260,7 @@ uint64_t neapL_opttimeout(lua_State *L, int arg) {
   uint64_t ns = neapL_checkseconds(L, arg);
   if (ns == 0)
     return NEAP_ONCE;
-  return ns == NEAP_FOREVER ? ns : neap__timer_after(ns);
+  return ns == NEAP_FOREVER ? ns : neap__timer_after(neapL_rt(L), ns);
 }
 
 const char *neapL_checkpath(lua_State *L, int arg) {

@@ -32,6 +32,9 @@ struct neapL {
   int contexts_ref;  /* place -> context */
   int starts_ref;    /* place -> who waits for neap.ready */
   int cancelled_meta_ref;
+  int spawned_ref;  /* place -> "file:line", while somebody watches; dump.c */
+  int deadlock_ref; /* the message of the last one; dump.c */
+  int trace_hooks_ref, trace_handles_ref; /* while has_trace_hooks; trace.c */
 
   /* By place - 1, the live Lua task there or NULL: a handle that the weak table
      has let go of looks here whether its task is still alive. */
@@ -43,13 +46,18 @@ struct neapL {
 
   struct neap_entry *main_entry; /* where the main thread stands; entry.c */
   uint32_t coblocks;             /* entries that coroutines have opened */
-  bool traced, has_contexts;     /* there ever was one of these */
+  bool traced, has_contexts, has_spawned; /* there ever was one of these */
 
-  bool reporting;   /* failures: nobody waits, whatever a __tostring does */
+  /* Why nobody may wait just now, whatever a script's function that is called
+     does ("in a trace hook"), or NULL. */
+  const char *no_wait;
   uint32_t nfailed; /* in the table of failed_ref */
   uint32_t unheard; /* failures reported and not taken back */
-  int exit_code;    /* what neap.exit was given */
-  void *failing;    /* test builds: the allocator that fails on demand */
+  uint32_t settling; /* tasks in testing.settle; testing.c */
+  bool has_trace_hooks;
+  struct neapL_trace_file *trace_file; /* or NULL */
+  int exit_code;                       /* what neap.exit was given */
+  void *failing; /* test builds: the allocator that fails on demand */
 };
 
 /* The state's neapL, from the first upvalue of the running C function. */
@@ -169,6 +177,7 @@ static inline void *neapL_checkself(lua_State *L, const char *name) {
 
 /* A warning, as lua's warn function gives it: "neap: " and the text. */
 void neapL_warn(lua_State *L, const char *text);
+void neapL_warn2(lua_State *L, const char *text, const char *more);
 
 /* Ends the runtime in a state that closes: says what was left, unwinds every
    task, reports what failed. The memory stays until the state is gone. */

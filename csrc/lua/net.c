@@ -51,11 +51,6 @@ static const char *push_name(lua_State *L, const struct target *target) {
                          (int)target->port);
 }
 
-static uint64_t due_after(uint64_t ns) {
-  uint64_t now = uv_hrtime();
-  return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
-}
-
 /* --- connect -------------------------------------------------------------- */
 
 /* What neap_connect is told, and what it tells. Lies in a userdata: the frames
@@ -100,7 +95,7 @@ static int fail_attempts(lua_State *L, const struct connecting *c, int err,
 static int fail_connect(lua_State *L, const struct connecting *c, int err,
                         const struct target *target) {
   if (err == UV_ETIMEDOUT && c->options.due_ns != 0 &&
-      uv_hrtime() >= c->options.due_ns)
+      neap_now(neapL_self(L)->rt) >= c->options.due_ns)
     return neapL_timedout(L, (double)c->limit_ns / 1e9);
   neapL_raise(L, err);
   const char *name = push_name(L, target);
@@ -117,7 +112,7 @@ static int net_connect(lua_State *L) {
   struct connecting *c = push_connecting(L, target.options);
   struct neapL_conn *conn = neapL_newconn(L);
   if (c->limit_ns != NEAP_NEVER)
-    c->options.due_ns = due_after(c->limit_ns);
+    c->options.due_ns = neap__timer_after(rt, c->limit_ns);
   int err =
       neap_connect(rt, target.host, target.port, &c->options, &conn->stream);
   return err == 0 ? 1 : fail_connect(L, c, err, &target);
@@ -188,10 +183,10 @@ int neapL_server_next(lua_State *L, struct neapL_server *server,
 
 /* server:accept([timeout]) -> conn | nil, message, code. Waits. */
 static int server_accept(lua_State *L) {
-  neapL_waitrt(L);
+  neap_rt *rt = neapL_waitrt(L);
   struct neapL_server *server = check_server(L);
   uint64_t limit_ns = neapL_optseconds(L, 2, NEAP_NEVER);
-  int err = neapL_server_next(L, server, due_after(limit_ns));
+  int err = neapL_server_next(L, server, neap__timer_after(rt, limit_ns));
   if (err == 0)
     return 1;
   if (err == UV_EBADF && server->server == NULL)

@@ -9,6 +9,7 @@
 #include "lua/cancelled.h"
 #include "lua/chan.h"
 #include "lua/context.h"
+#include "lua/dump.h"
 #include "lua/neapl.h"
 #include "lua/scope.h"
 #include "lua/select.h"
@@ -16,6 +17,7 @@
 #include "lua/start.h"
 #include "lua/sync.h"
 #include "lua/task.h"
+#include "lua/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +54,7 @@ void neapL_close(lua_State *L, struct neapL *N) {
   if (rt == NULL || rt->closing)
     return;
   warn_of_rest(L, rt);
+  neapL_trace_close(N);
   neap__rt_close(rt);
   neapL_task_report(N); /* what failed in the last turn, or in this one */
 }
@@ -215,7 +218,7 @@ static const struct part {
     {"fs", "neap.fs", false},       {"net", "neap.net", false},
     {"all", "neap.combine", true},  {"all_settled", "neap.combine", true},
     {"any", "neap.combine", true},  {"map", "neap.combine", true},
-    {"race", "neap.combine", true},
+    {"race", "neap.combine", true}, {"testing", "neap.testing", false},
 };
 
 static const struct part *find_part(const char *key) {
@@ -251,6 +254,8 @@ int luaopen_neap(lua_State *L) {
   }
   lua_newtable(L);
   neapL_neap_open(L, N);
+  neapL_dump_open(L, N);
+  neapL_trace_open(L, N);
   neapL_await_open(L, N);
   neapL_cancelled_open(L, N);
   neapL_scope_open(L, N);

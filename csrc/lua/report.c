@@ -10,6 +10,9 @@
 
 #include <stdio.h>
 
+/* A __tostring may not wait. */
+static const char while_reporting[] = "while a failure is reported";
+
 /*
  * Notes a failure. For lua_pcall on N->work: (task, error). Makes the handle if
  * nobody has it, and files it for the report at the turn's end unless somebody
@@ -167,12 +170,12 @@ void neapL_report_also(lua_State *L, struct neapL *N, uint64_t first) {
   lua_xmove(L, work, 1);
   lua_pushlightuserdata(work, N);
   lua_pushinteger(work, (lua_Integer)first);
-  N->reporting = true; /* a __tostring must not wait */
+  N->no_wait = while_reporting; /* a __tostring must not wait */
   if (lua_pcall(work, 3, 0, 0) != LUA_OK) {
     fputs("neap: a task failed, and so did its report\n", stderr);
     lua_pop(work, 1);
   }
-  N->reporting = false;
+  N->no_wait = NULL;
 }
 
 /* Remembers the first failure's text, for neap.run. The handle is on top. */
@@ -210,7 +213,7 @@ static int report_one(lua_State *L) {
 
 void neapL_task_report(struct neapL *N) {
   lua_State *work = N->work;
-  N->reporting = true;
+  N->no_wait = while_reporting;
   for (uint32_t i = 1; i <= N->nfailed; i++) {
     lua_pushcfunction(work, report_one);
     lua_pushlightuserdata(work, N);
@@ -226,7 +229,7 @@ void neapL_task_report(struct neapL *N) {
     lua_pop(work, 1);
   }
   N->nfailed = 0;
-  N->reporting = false;
+  N->no_wait = NULL;
 }
 
 bool neapL_task_unheard(lua_State *L, struct neapL *N) {

@@ -85,7 +85,7 @@ static int neap_timeout(lua_State *L) {
   neapL_checkcallable(L, 2);
   luaL_checkstack(L, 4, NULL);
   struct neapL_scope *scope =
-      neapL_scope_begin(L, N, ns > 0 ? neap__timer_after(ns) : 0);
+      neapL_scope_begin(L, N, ns > 0 ? neap__timer_after(N->rt, ns) : 0);
   scope->seconds = seconds_at(L, 1);
   enum neapL_end how;
   int n = neapL_scope_call(L, scope, lua_gettop(L) - 2, &how);
@@ -104,7 +104,7 @@ static int neap_time_limit(lua_State *L) {
   uint64_t ns = neapL_checkseconds(L, 1);
   neapL_waitrt(L);
   struct neapL_scope *scope =
-      open_box(L, N, new_box(L, N), ns > 0 ? neap__timer_after(ns) : 0);
+      open_box(L, N, new_box(L, N), ns > 0 ? neap__timer_after(N->rt, ns) : 0);
   scope->seconds = seconds_at(L, 1);
   return 1;
 }

@@ -145,7 +145,7 @@ static struct select *read_cases(lua_State *L) {
   s->timeout_ns = ns;
   s->due_ns = ns == 0              ? NEAP_ONCE
               : ns == NEAP_FOREVER ? ns
-                                   : neap__timer_after(ns);
+                                   : neap__timer_after(neapL_self(L)->rt, ns);
   return s;
 }
 

@@ -11,7 +11,7 @@ static int neap_time_left(lua_State *L) {
   uint64_t due = neap__cancel_due(neapL_entry_here(L, neapL_self(L)));
   if (due == NEAP_FOREVER)
     return 0;
-  uint64_t now = uv_hrtime();
+  uint64_t now = neap_now(neapL_rt(L));
   lua_pushnumber(L, due > now ? (lua_Number)(due - now) / 1e9 : 0.0);
   return 1;
 }

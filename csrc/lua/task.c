@@ -10,6 +10,7 @@
 #include "lua/task.h"
 
 #include "lua/cancelled.h"
+#include "lua/dump.h"
 #include "lua/report.h"
 #include "lua/scope.h"
 #include "lua/start.h"
@@ -115,6 +116,8 @@ static void let_go(struct neap_task *task, struct neapL_handle *h) {
     neapL_start_ended(N, lt->place);
   if (N->traced)
     neapL_traceback_forget(N, lt->place);
+  if (N->has_spawned)
+    neapL_dump_forget(N, lt->place);
   if (task->cancelled)
     clear_reasons(N, task);
   N->tasks[lt->place - 1] = NULL;

@@ -3,6 +3,7 @@
  * tables of both, and the core's task.
  */
 #include "lua/context.h"
+#include "lua/dump.h"
 #include "lua/scope.h"
 #include "lua/task_handle.h"
 
@@ -106,6 +107,8 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
     namelen = UINT8_MAX; /* cut */
   if (has_context)
     neapL_context_file(L, N, thread + 1, place);
+  if (rt->sched.watch != 0)
+    neapL_dump_spawned(L, N, place);
   if (neap__scope_spawn(rt, find_scope(L, N, how), neapL_task_entry, co,
                         how->is_private, sizeof(struct neapL_task) + namelen,
                         &task) < 0)

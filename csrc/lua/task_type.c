@@ -4,10 +4,12 @@
  */
 #include "lua/task_handle.h"
 
+#include "core/info.h"
 #include "core/scope.h"
 #include "lua/cancelled.h"
 #include "lua/report.h"
 #include "lua/select.h"
+#include "lua/where.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -201,7 +203,7 @@ static int task_traceback(lua_State *L) {
   else if (task == NULL)
     lua_pushnil(L);
   else
-    luaL_traceback(L, neapL_task_thread(N, task), NULL, 0);
+    neapL_where_traceback(L, N, task);
   return 1;
 }
 
@@ -211,7 +213,7 @@ static void set_number(lua_State *L, const char *name, lua_Number n) {
 }
 
 /* task:stats() -> table. Does not wait. switches, age, since (seconds in this
-   state), frames (bytes of C stack), waiting_for. */
+   state), frames (bytes of C stack), ran, waiting_for, detail. */
 static int task_stats(lua_State *L) {
   struct neapL_handle *h = check_handle(L, 1);
   const struct neap_task *task = live(L, h);
@@ -220,14 +222,20 @@ static int task_stats(lua_State *L) {
   lua_setfield(L, -2, "switches");
   if (task == NULL)
     return 1;
-  uint64_t now = uv_hrtime();
+  uint64_t now = neap_now(task->rt);
   set_number(L, "age", (lua_Number)(now - task->born_ns) / 1e9);
   set_number(L, "since", (lua_Number)(now - task->since_ns) / 1e9);
   lua_pushinteger(L, (lua_Integer)neap__stack_used(&task->frames));
   lua_setfield(L, -2, "frames");
+  if (task->rt->sched.watch != 0)
+    set_number(L, "ran", (lua_Number)task->ran_ns / 1e9);
   if (task->state == NEAP_TASK_WAITING && task->op != NULL) {
+    char detail[128];
+    neap__info_wait(task, detail, sizeof detail);
     lua_pushstring(L, task->op->what);
     lua_setfield(L, -2, "waiting_for");
+    lua_pushstring(L, detail);
+    lua_setfield(L, -2, "detail");
   }
   return 1;
 }

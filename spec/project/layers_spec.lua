@@ -5,8 +5,9 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op",
-  "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint", "overflow", "info", "driver", "step", "rt",
+  "list", "mem", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "sched", "timer",
+  "cancel", "op", "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint", "overflow",
+  "info", "driver", "step", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
@@ -19,6 +20,7 @@ local lua_takes = {
   rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
   chan = true, select = true, sync = true,
+  clock = true, text = true, trace = true, info = true,
 }
 
 local rank = {}

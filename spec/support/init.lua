@@ -109,22 +109,9 @@ end
 --- Yields until every task but the calling one waits or is done. A task that
 --- yields for ever never settles: that is an error after many turns.
 function support.settle()
-  local neap = require("neap")
-  local me = neap.current().id
-  for _ = 1, 100000 do
-    neap.yield()
-    local busy = false
-    for _, task in ipairs(neap.tasks()) do
-      if task.id ~= me and task:status() ~= "waiting" then
-        busy = true
-        break
-      end
-    end
-    if not busy then
-      return
-    end
+  if not require("neap.testing.core").settle(0) then
+    error("the other tasks do not settle", 2)
   end
-  error("the other tasks do not settle", 2)
 end
 
 local bad = {

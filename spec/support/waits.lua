@@ -606,4 +606,18 @@ waits["net.connect"] = function()
   }
 end
 
+-- -- tests
+
+waits["testing.run"] = function()
+  return {
+    wait = function()
+      neap.testing.run(forever)
+    end,
+  }
+end
+
+waits["testing.settle"] = function()
+  return { wait = neap.testing.settle, finishes = true }
+end
+
 return waits

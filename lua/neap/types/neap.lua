@@ -8,6 +8,7 @@
 ---@field version string  "major.minor.patch"
 ---@field fs neap.fs  files, loaded at first use
 ---@field net neap.net  networking, loaded at first use
+---@field testing neap.testing  test aids, loaded at first use
 local neap = {}
 
 ---@class neap.spawn_options
@@ -96,10 +97,36 @@ function neap.on_error(fn) end
 ---@return neap.task[]
 function neap.tasks() end
 
---- Writes what every task does, since when and where, to stderr or to anything
---- with a `write` method. Does not wait itself.
+--- Writes the tree of scopes and tasks to stderr or to anything with a `write`
+--- method: what each waits for, since when, where, and who could end that. Tasks
+--- that are alike share an entry when there are many; at most 64 KiB. Does not
+--- wait itself.
 ---@param file? {write: fun(self: any, text: string)}
 function neap.dump(file) end
+
+--- Functions that are told what happens to tasks. `at` is in nanoseconds, on the
+--- system's monotonic clock. They may not wait.
+---@class neap.trace_hooks
+---@field on_spawn? fun(task: neap.task, at: integer, by: neap.task?)
+---@field on_switch? fun(task: neap.task, at: integer)  it goes on
+---@field on_wait? fun(task: neap.task, at: integer, what: string)
+---@field on_wake? fun(task: neap.task, at: integer, by: neap.task?)  its wait is over
+---@field on_end? fun(task: neap.task, at: integer)  its status says how
+
+--- Has functions called with what happens to tasks from now on, instead of those
+--- before; nil: no more. They are called between two tasks' turns, in the order
+--- of events. One that raises ends the tracing, with a warning. Does not wait.
+---@param hooks? neap.trace_hooks
+function neap.trace(hooks) end
+
+--- Writes what happens from now on to a file that chrome://tracing and
+--- ui.perfetto.dev open; nil ends it, as does the end of the state. Does not wait
+--- as a task does: it writes by plain blocking calls.
+---@param path? string
+---@return true? ok
+---@return string? message
+---@return string? code
+function neap.trace_file(path) end
 
 ---@class neap.figures
 ---@field tasks integer  alive, main included
@@ -269,7 +296,8 @@ function task:wait(timeout) end
 ---@return "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
 function task:status() end
 
---- Where it stands; of a failed task where it failed; else nil. Does not wait.
+--- Where it stands, coroutines inside it included; of a failed task where it
+--- failed; else nil. Does not wait.
 ---@return string?
 function task:traceback() end
 
@@ -286,6 +314,8 @@ function task:cancel(reason) end
 ---@field since? number  seconds in its present state
 ---@field frames? integer  bytes of its C stack
 ---@field waiting_for? string  "sleep", "join", …
+---@field detail? string  the same and on what: "conn:read 127.0.0.1:5000"
+---@field ran? number  seconds that it ran; where that is counted (NEAP_STATS=1, tracing)
 
 --- Figures of the task. Does not wait.
 ---@return neap.task_stats

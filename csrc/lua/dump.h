@@ -1,0 +1,24 @@
+/*
+ * dump.h: neap.tasks, neap.dump and what a deadlock says. The tree and its
+ * words are the core's (core/info.h); from here it has names and Lua stacks.
+ */
+#ifndef NEAP_LUA_DUMP_H
+#define NEAP_LUA_DUMP_H
+
+#include "lua/neapl.h"
+
+/* Adds the functions to the module table on L's top. May raise. */
+void neapL_dump_open(lua_State *L, struct neapL *N);
+
+/* Pushes the message of the deadlock that has just been found, with its dump.
+   Does not raise. */
+void neapL_dump_pushdeadlock(lua_State *L, const struct neapL *N);
+
+/* Remembers where the task that will be at place is spawned, if somebody
+   watches (neap__sched_watch). May raise. */
+void neapL_dump_spawned(lua_State *L, struct neapL *N, uint32_t place);
+
+/* The task at place has ended. Does not raise. */
+void neapL_dump_forget(struct neapL *N, uint32_t place);
+
+#endif
