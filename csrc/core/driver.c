@@ -4,13 +4,18 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
+/* The watchdog's thread reads it. */
+static void set_blocking(struct neap_rt *rt, bool blocking) {
+  __atomic_store_n(&rt->blocking, blocking, __ATOMIC_RELAXED);
+}
+
 static void poll(struct neap_rt *rt, uv_run_mode mode) {
   struct neap_sched *sched = &rt->sched;
   uint64_t before = uv_hrtime();
   neap__cxx_look(&sched->cxx); /* a task may have loaded a C++ module */
-  rt->blocking = mode == UV_RUN_ONCE;
+  set_blocking(rt, mode == UV_RUN_ONCE);
   uv_run(rt->loop, mode);
-  rt->blocking = false;
+  set_blocking(rt, false);
   neap__timer_fire_due(rt);
   sched->now_ns = sched->polled_ns = uv_hrtime();
   sched->resumes = 0;

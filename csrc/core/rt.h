@@ -11,10 +11,12 @@
 #include "core/op.h"
 #include "core/overflow.h"
 #include "core/post.h"
+#include "core/preempt.h"
 #include "core/sched.h"
 #include "core/sigint.h"
 #include "core/stack.h"
 #include "core/timer.h"
+#include "core/watchdog.h"
 #include "include/neap.h"
 
 #include <uv.h>
@@ -27,9 +29,11 @@ struct neap_rt {
   struct neap_sched sched;
   struct neap_timers timers;
   struct neap_cancels cancels;
+  struct neap_preempt preempt;
   struct neap_posts posts;
   struct neap_sigint sigint;
   struct neap_overflow overflow;
+  struct neap_watchdog watchdog;
   struct neap_driver driver;
 
   uv_loop_t *loop;

@@ -45,6 +45,9 @@ struct neapL {
   uint32_t coblocks;             /* entries that coroutines have opened */
   bool traced, has_contexts;     /* there ever was one of these */
 
+  struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
+  bool main_exempt; /* main is in neap.nopreempt */
+
   bool reporting;   /* failures: nobody waits, whatever a __tostring does */
   uint32_t nfailed; /* in the table of failed_ref */
   uint32_t unheard; /* failures reported and not taken back */
@@ -89,8 +92,13 @@ struct neapL *neapL_of(lua_State *L);
 bool neapL_iscallable(lua_State *L, int arg);
 void neapL_checkcallable(lua_State *L, int arg);
 
-/* Takes the hook that ends stubborn tasks off L. */
+/* The hook that ends stubborn tasks: whether L has it; takes it off L. */
+bool neapL_is_stubborn(lua_State *L);
 void neapL_unstubborn(lua_State *L);
+
+/* The running task's waits raise err, NEAP_CANCELLED or NEAP_CLOSING: raises
+   it, in a hook as well. */
+void neapL_raise_interrupt(lua_State *L, struct neapL *N, int err);
 
 /* Raises for one of NEAP_*, which end a wait from outside. */
 void neapL_raise_outside(lua_State *L, int err);

@@ -9,6 +9,7 @@
 #include "lua/cancelled.h"
 #include "lua/context.h"
 #include "lua/neapl.h"
+#include "lua/preempt.h"
 #include "lua/scope.h"
 #include "lua/shield.h"
 #include "lua/start.h"
@@ -67,6 +68,7 @@ static int box_gc(lua_State *L) {
   }
   neapL_close(L, N);
   neapL_task_abandon(rt->closer);
+  neapL_preempt_close(N);
   neapL_task_close(N);
   N->rt = NULL;
   neap_free(rt);
@@ -254,6 +256,7 @@ int luaopen_neap(lua_State *L) {
   neapL_shield_open(L, N);
   neapL_start_open(L, N);
   neapL_context_open(L, N);
+  neapL_preempt_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");

@@ -6,7 +6,8 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "sanitize", "switch", "cxx", "stack", "task", "sched", "timer", "cancel", "op",
-  "waitq", "scope", "sync", "chan", "preempt", "post", "sigint", "overflow", "info", "driver", "rt",
+  "waitq", "scope", "sync", "chan", "preempt", "post", "sigint", "overflow",
+  "watchdog", "info", "driver", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
@@ -18,6 +19,7 @@ local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, 
 local lua_takes = {
   rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
+  preempt = true, watchdog = true,
 }
 
 local rank = {}
