@@ -9,27 +9,34 @@ static bool counts(const struct neapL_foreign *f) {
   return (f->mask & LUA_MASKCOUNT) != 0;
 }
 
+/* A signal may come in the midst of it. */
+static void set(struct neapL_hooks *hooks, lua_State *L, lua_Hook hook,
+                int mask, int count) {
+  hooks->busy = 1;
+  lua_sethook(L, hook, mask, count);
+  hooks->busy = 0;
+}
+
 /* L has the foreign hook again. The count of one that counts begins anew,
    which at its own count event it does anyway. */
-static void give_back(lua_State *L, const struct neapL_foreign *f) {
+static void give_back(struct neapL_hooks *hooks, lua_State *L,
+                      const struct neapL_foreign *f) {
   int count = counts(f) ? lua_gethookcount(L) : f->count;
-  lua_sethook(L, f->hook, f->mask, count);
+  set(hooks, L, f->hook, f->mask, count);
 }
 
 static bool stays(const struct neapL_hooks *hooks,
-                  const struct neapL_foreign *f, int event) {
-  if (hooks->every > 0)
-    return true;
-  return counts(f) && (hooks->keeps || event != LUA_HOOKCOUNT);
+                  const struct neapL_foreign *f) {
+  return hooks->every > 0 || (counts(f) && hooks->keeps);
 }
 
 static void fire(lua_State *L, lua_Debug *ar, int slot) {
   struct neapL *N = neapL_of(L);
-  const struct neapL_hooks *hooks = &N->preempt->hooks;
+  struct neapL_hooks *hooks = &N->preempt->hooks;
   const struct neapL_foreign *f = &hooks->foreign[slot]; /* is never changed */
   const int event = ar->event == LUA_HOOKTAILCALL ? LUA_HOOKCALL : ar->event;
-  if (!stays(hooks, f, event))
-    give_back(L, f);
+  if (!stays(hooks, f))
+    give_back(hooks, L, f);
   if ((f->mask & (1 << event)) != 0)
     f->hook(L, ar);
   neapL_preempt_fired(L, N);
@@ -84,7 +91,7 @@ static int find_slot(struct neapL_hooks *hooks, struct neapL_foreign wanted) {
   return n;
 }
 
-void neapL_hook_arm(struct neapL_hooks *hooks, lua_State *L) {
+static void arm(struct neapL_hooks *hooks, lua_State *L) {
   struct neapL_foreign f = {lua_gethook(L), lua_gethookmask(L), 0};
   int slot = slot_of(f.hook);
   int count = hooks->every > 0 ? hooks->every : 1;
@@ -106,8 +113,38 @@ void neapL_hook_arm(struct neapL_hooks *hooks, lua_State *L) {
     lua_sethook(L, ours[slot], f.mask | LUA_MASKCOUNT, count);
 }
 
+void neapL_hook_arm(struct neapL_hooks *hooks, lua_State *L) {
+  hooks->busy = 1;
+  arm(hooks, L);
+  hooks->busy = 0;
+}
+
+void neapL_hook_signal(struct neapL_hooks *hooks, lua_State *L) {
+  bool busy = hooks->busy != 0;
+  hooks->busy = 0;
+  /* Half of a lua_sethook of somebody else's is done: leaves it alone, too. */
+  if (!busy && (lua_gethook(L) == NULL) == (lua_gethookmask(L) == 0))
+    arm(hooks, L);
+}
+
 void neapL_hook_disarm(struct neapL_hooks *hooks, lua_State *L) {
   int slot = slot_of(lua_gethook(L));
   if (slot >= 0)
-    give_back(L, &hooks->foreign[slot]);
+    give_back(hooks, L, &hooks->foreign[slot]);
+}
+
+int neapL_hook_debug(lua_State *L) {
+  struct neapL *N = neapL_self(L);
+  struct neapL_hooks *hooks = &N->preempt->hooks;
+  lua_CFunction stock = lua_tocfunction(L, lua_upvalueindex(2));
+  lua_State *of = lua_isthread(L, 1) ? lua_tothread(L, 1) : L;
+  bool ours = slot_of(lua_gethook(of)) >= 0;
+  hooks->busy = 1;
+  neapL_hook_disarm(hooks, of);
+  hooks->busy = 1;
+  int n = stock(L); /* not by lua_call, which is an event of its own */
+  hooks->busy = 0;
+  if (ours)
+    neapL_hook_arm(hooks, of);
+  return n;
 }

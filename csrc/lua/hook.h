@@ -17,6 +17,8 @@
 
 #include "lua/neapl.h"
 
+#include <signal.h>
+
 /* So many different hooks are stood in front of in a state; threads with
    another one are left alone. */
 #define NEAPL_HOOKS 16
@@ -34,13 +36,22 @@ struct neapL_hooks {
      goes. Where no signal can put it there again. */
   int every;
   bool keeps; /* it stays in front of a hook that counts */
+  /* Somebody is just changing or reading a hook: the signal handler leaves it
+     alone, once. An error on the way leaves it set. */
+  volatile sig_atomic_t busy;
 };
 
-/*
- * Puts ours in front of L's hook, if it isn't there. Async-signal-safe. L is
- * alive. It fires with neapL_hook_fired (preempt.c) then.
- */
+/* Puts ours in front of L's hook, if it isn't there. It fires with
+   neapL_preempt_fired then. */
 void neapL_hook_arm(struct neapL_hooks *hooks, lua_State *L);
+
+/* The same in a signal handler; not done when that comes in the midst of a
+   change of hooks. L is alive. */
+void neapL_hook_signal(struct neapL_hooks *hooks, lua_State *L);
+
+/* debug.gethook and debug.sethook that see the hooks of others alone, with the
+   stock function as the second upvalue, the neapL as the first. */
+int neapL_hook_debug(lua_State *L);
 
 /* Gives L back the hook that ours stands in front of, if it does. */
 void neapL_hook_disarm(struct neapL_hooks *hooks, lua_State *L);

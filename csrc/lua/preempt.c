@@ -6,6 +6,7 @@
 
 #include "lua/entry.h"
 #include "lua/running.h"
+#include "lua/standin.h"
 #include "lua/task_handle.h"
 #include "lua/traceback.h"
 #include "lua/watchdog.h"
@@ -26,7 +27,7 @@ struct neapL_preempt *neapL_preempt_need(lua_State *L, struct neapL *N) {
   struct neapL_preempt *P = lua_newuserdatauv(L, sizeof *P, 0);
   memset(P, 0, sizeof *P);
   P->hooks.n = 1; /* the first foreign hook is none */
-  P->functions_ref = P->watchdog_ref = LUA_NOREF;
+  P->standins_ref = P->watchdog_ref = LUA_NOREF;
   lua_rawsetp(L, LUA_REGISTRYINDEX, P);
   N->preempt = P;
   return P;
@@ -36,14 +37,14 @@ void neapL_preempt_settle(lua_State *L, struct neapL *N) {
   struct neapL_preempt *P = N->preempt;
   P->hooks.keeps = P->slices || P->watches;
   if (P->hooks.keeps)
-    neapL_running_install(L, N);
+    neapL_standin_install(L, N);
   else
-    neapL_running_remove(L, N);
+    neapL_standin_remove(L, N);
 }
 
 void neapL_preempt_close(struct neapL *N) {
   if (N->preempt != NULL)
-    neapL_running_close(N);
+    neapL_running_deinit(N);
 }
 
 /* -- what is due */
@@ -60,7 +61,7 @@ void neapL_preempt_due(struct neapL *N, const struct neap_task *task,
   P->due_on = L;
   P->due_switches = task->switches;
   P->due |= what;
-  neapL_hook_arm(&P->hooks, L);
+  neapL_hook_signal(&P->hooks, L);
 }
 
 static bool is_exempt(const struct neapL *N, const struct neap_task *task) {
@@ -189,6 +190,7 @@ static void give_way(lua_State *L, struct neapL *N, struct neap_task *task) {
     if (task->interrupt == NEAP_CLOSING)
       neapL_raise_interrupt(L, N, neap__op_check(rt));
   } else if (task->interrupt == NEAP_CLOSING || is_seen(N->preempt, task)) {
+    N->preempt->seen_id = 0; /* a slice or more for who cleans up */
     neapL_raise_interrupt(L, N, neap__op_check(rt));
   }
 }
@@ -204,7 +206,8 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N) {
     look_at_clock(N, task);
   if (P->due == 0 || P->due_on != L || P->due_switches != task->switches)
     return; /* a copy of the hook, or its task has waited since */
-  if (N->reporting || lua_gc(L, LUA_GCISRUNNING) == -1)
+  /* A state that closes does so from a finalizer. */
+  if (!N->rt->closing && (N->reporting || lua_gc(L, LUA_GCISRUNNING) == -1))
     return; /* nobody may wait here: the next tick tries again */
   int due = P->due;
   P->due = 0;

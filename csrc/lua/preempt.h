@@ -24,7 +24,7 @@ enum {
 struct neapL_preempt {
   struct neapL_hooks hooks;
   struct neapL_runs *volatile runs; /* running.c */
-  int functions_ref; /* those of the coroutine library; LUA_NOREF: in place */
+  int standins_ref; /* what our functions stand in for, or LUA_NOREF */
 
   bool slices, watches; /* which of the two are wanted */
   bool reports;         /* a slice that is over is reported, that is all */

@@ -81,7 +81,7 @@ void neapL_running_forget(const struct neapL *N, uint32_t place) {
     runs->innermost[place] = NULL;
 }
 
-void neapL_running_close(struct neapL *N) {
+void neapL_running_deinit(struct neapL *N) {
   struct neapL_runs *runs = N->preempt->runs;
   N->preempt->runs = NULL;
   if (runs != NULL)
@@ -126,7 +126,7 @@ static int resume(lua_State *L, struct neapL *N, lua_State *co, int nargs) {
 }
 
 /* coroutine.resume(co, ...) -> true, ... | false, error */
-static int co_resume(lua_State *L) {
+int neapL_running_resume(lua_State *L) {
   lua_State *co = check_co(L);
   int n = resume(L, neapL_self(L), co, lua_gettop(L) - 1);
   lua_pushboolean(L, n >= 0);
@@ -167,7 +167,7 @@ static int wrapped(lua_State *L) {
 }
 
 /* coroutine.wrap(f) -> function */
-static int co_wrap(lua_State *L) {
+int neapL_running_wrap(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_pushlightuserdata(L, neapL_self(L));
   lua_State *co = lua_newthread(L);
@@ -194,7 +194,7 @@ static int close_running(lua_State *L, const struct neapL *N, lua_State *co) {
 }
 
 /* coroutine.close(co) -> true | false, error */
-static int co_close(lua_State *L) {
+int neapL_running_close(lua_State *L) {
   struct neapL *N = neapL_self(L);
   bool itself = NEAPL_CLOSES_ITSELF && lua_isnone(L, 1);
   lua_State *co = itself ? L : check_co(L);
@@ -206,62 +206,4 @@ static int co_close(lua_State *L) {
     return 1;
   lua_xmove(co, L, 1);
   return 2;
-}
-
-/* -- coming and going */
-
-static const luaL_Reg functions[] = {
-    {"resume", co_resume}, {"wrap", co_wrap}, {"close", co_close}};
-
-#define NFUNCTIONS ((int)(sizeof functions / sizeof functions[0]))
-
-/* Pushes the loaded coroutine library; false, with nothing pushed, when there
-   is none. */
-static bool push_library(lua_State *L) {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  int type = lua_getfield(L, -1, LUA_COLIBNAME);
-  lua_remove(L, -2);
-  if (type == LUA_TTABLE)
-    return true;
-  lua_pop(L, 1);
-  return false;
-}
-
-/* Field i of the table of functions is the one that ours has replaced. */
-void neapL_running_install(lua_State *L, struct neapL *N) {
-  if (N->preempt->functions_ref != LUA_NOREF || !push_library(L))
-    return;
-  int library = lua_gettop(L);
-  lua_createtable(L, NFUNCTIONS, 0);
-  for (int i = 0; i < NFUNCTIONS; i++) {
-    lua_getfield(L, library, functions[i].name);
-    lua_rawseti(L, -2, i + 1);
-  }
-  for (int i = 0; i < NFUNCTIONS; i++) {
-    lua_pushlightuserdata(L, N);
-    lua_pushcclosure(L, functions[i].func, 1);
-    lua_setfield(L, library, functions[i].name);
-  }
-  N->preempt->functions_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_pop(L, 1);
-}
-
-void neapL_running_remove(lua_State *L, struct neapL *N) {
-  int ref = N->preempt->functions_ref;
-  if (ref == LUA_NOREF || !push_library(L))
-    return;
-  int library = lua_gettop(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
-  for (int i = 0; i < NFUNCTIONS; i++) {
-    lua_getfield(L, library, functions[i].name);
-    bool ours = lua_tocfunction(L, -1) == functions[i].func;
-    lua_pop(L, 1);
-    if (!ours)
-      continue;
-    lua_rawgeti(L, -1, i + 1);
-    lua_setfield(L, library, functions[i].name);
-  }
-  luaL_unref(L, LUA_REGISTRYINDEX, ref);
-  N->preempt->functions_ref = LUA_NOREF;
-  lua_pop(L, 2);
 }

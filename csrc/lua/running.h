@@ -27,15 +27,15 @@ struct neapL_runs {
 struct neapL_running *neapL_running_of(const struct neapL *N,
                                        const struct neap_task *task);
 
-/* Puts our functions into the coroutine library, or takes them out again, each
-   if nobody else has replaced it. May raise. */
-void neapL_running_install(lua_State *L, struct neapL *N);
-void neapL_running_remove(lua_State *L, struct neapL *N);
+/* coroutine.resume, wrap and close; the first upvalue is the neapL. */
+int neapL_running_resume(lua_State *L);
+int neapL_running_wrap(lua_State *L);
+int neapL_running_close(lua_State *L);
 
 /* The task at place has ended, wherever it was. */
 void neapL_running_forget(const struct neapL *N, uint32_t place);
 
 /* Frees what is noted, when no task is alive. */
-void neapL_running_close(struct neapL *N);
+void neapL_running_deinit(struct neapL *N);
 
 #endif

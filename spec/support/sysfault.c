@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,13 +24,25 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
-enum call { OPEN, READ, WRITE, FSTAT, FCNTL, OPENAT2, PREADV2, THREAD, CALLS };
+enum call {
+  OPEN,
+  READ,
+  WRITE,
+  FSTAT,
+  FCNTL,
+  OPENAT2,
+  PREADV2,
+  THREAD,
+  TIMER,
+  CALLS
+};
 
-static const char *const names[CALLS] = {"open",    "read",          "write",
-                                         "fstat",   "fcntl",         "openat2",
-                                         "preadv2", "pthread_create"};
+static const char *const names[CALLS] = {
+    "open",    "read",    "write",          "fstat",       "fcntl",
+    "openat2", "preadv2", "pthread_create", "timer_create"};
 
 static atomic_long counts[CALLS];
 static atomic_long interrupts[CALLS];
@@ -52,7 +65,8 @@ static int has(const char *word) {
 /* The errno that this call is to fail with, or 0. */
 static int fault(enum call call) {
   long n = ++counts[call];
-  if (call != THREAD && has("eintr") && ++interrupts[call] % 2 == 1)
+  if (call != THREAD && call != TIMER && has("eintr") &&
+      ++interrupts[call] % 2 == 1)
     return EINTR;
   char key[40];
   snprintf(key, sizeof key, "%s:", names[call]);
@@ -149,6 +163,12 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
   NEXT(pthread_create);
   int code = fault(THREAD);
   return code != 0 ? code : next(thread, attr, run, arg);
+}
+
+int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer) {
+  NEXT(timer_create);
+  FAIL(TIMER);
+  return next(clock, event, timer);
 }
 
 __attribute__((destructor)) static void report(void) {
