@@ -270,7 +270,8 @@ describe("preemption", function()
         task:join()
       end
     end)
-    assert.equal(1, worst)
+    -- The hostile build lets anybody come first.
+    assert(worst == 1 or support.variant == "hostile", worst)
     assert(rounds > 500, rounds)
   end)
 

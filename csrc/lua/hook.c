@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* More signals than can come, in a burst, while a hook is changed. */
+#define BUSY 100
+
 static bool counts(const struct neapL_foreign *f) {
   return (f->mask & LUA_MASKCOUNT) != 0;
 }
@@ -12,9 +15,10 @@ static bool counts(const struct neapL_foreign *f) {
 /* A signal may come in the midst of it. */
 static void set(struct neapL_hooks *hooks, lua_State *L, lua_Hook hook,
                 int mask, int count) {
-  hooks->busy = 1;
+  sig_atomic_t before = hooks->busy;
+  hooks->busy = BUSY;
   lua_sethook(L, hook, mask, count);
-  hooks->busy = 0;
+  hooks->busy = before;
 }
 
 /* L has the foreign hook again. The count of one that counts begins anew,
@@ -114,17 +118,16 @@ static void arm(struct neapL_hooks *hooks, lua_State *L) {
 }
 
 void neapL_hook_arm(struct neapL_hooks *hooks, lua_State *L) {
-  hooks->busy = 1;
+  hooks->busy = BUSY;
   arm(hooks, L);
   hooks->busy = 0;
 }
 
 void neapL_hook_signal(struct neapL_hooks *hooks, lua_State *L) {
-  bool busy = hooks->busy != 0;
-  hooks->busy = 0;
-  /* Half of a lua_sethook of somebody else's is done: leaves it alone, too. */
-  if (!busy && (lua_gethook(L) == NULL) == (lua_gethookmask(L) == 0))
-    arm(hooks, L);
+  if (hooks->busy > 0)
+    hooks->busy--;
+  else if ((lua_gethook(L) == NULL) == (lua_gethookmask(L) == 0))
+    arm(hooks, L); /* else half of somebody else's lua_sethook is done */
 }
 
 void neapL_hook_disarm(struct neapL_hooks *hooks, lua_State *L) {
@@ -133,18 +136,32 @@ void neapL_hook_disarm(struct neapL_hooks *hooks, lua_State *L) {
     give_back(hooks, L, &hooks->foreign[slot]);
 }
 
-int neapL_hook_debug(lua_State *L) {
+/* Calls the stock function, which sees the hooks of others alone. It may raise
+   for want of memory. */
+static int call_stock(lua_State *L, lua_State *of) {
   struct neapL *N = neapL_self(L);
   struct neapL_hooks *hooks = &N->preempt->hooks;
   lua_CFunction stock = lua_tocfunction(L, lua_upvalueindex(2));
-  lua_State *of = lua_isthread(L, 1) ? lua_tothread(L, 1) : L;
   bool ours = slot_of(lua_gethook(of)) >= 0;
-  hooks->busy = 1;
+  hooks->busy = BUSY;
   neapL_hook_disarm(hooks, of);
-  hooks->busy = 1;
   int n = stock(L); /* not by lua_call, which is an event of its own */
   hooks->busy = 0;
   if (ours)
     neapL_hook_arm(hooks, of);
   return n;
+}
+
+int neapL_hook_gethook(lua_State *L) {
+  return call_stock(L, lua_isthread(L, 1) ? lua_tothread(L, 1) : L);
+}
+
+int neapL_hook_sethook(lua_State *L) {
+  int arg = lua_isthread(L, 1) ? 1 : 0;
+  if (!lua_isnoneornil(L, arg + 1)) { /* what it would refuse, in its order */
+    luaL_checkstring(L, arg + 2);
+    luaL_checktype(L, arg + 1, LUA_TFUNCTION);
+    luaL_optinteger(L, arg + 3, 0);
+  }
+  return call_stock(L, arg > 0 ? lua_tothread(L, 1) : L);
 }

@@ -37,7 +37,7 @@ struct neapL_hooks {
   int every;
   bool keeps; /* it stays in front of a hook that counts */
   /* Somebody is just changing or reading a hook: the signal handler leaves it
-     alone, once. An error on the way leaves it set. */
+     alone, so many times at most: an error on the way leaves this set. */
   volatile sig_atomic_t busy;
 };
 
@@ -49,9 +49,10 @@ void neapL_hook_arm(struct neapL_hooks *hooks, lua_State *L);
    change of hooks. L is alive. */
 void neapL_hook_signal(struct neapL_hooks *hooks, lua_State *L);
 
-/* debug.gethook and debug.sethook that see the hooks of others alone, with the
-   stock function as the second upvalue, the neapL as the first. */
-int neapL_hook_debug(lua_State *L);
+/* debug.gethook and debug.sethook that see the hooks of others alone; upvalues:
+   the neapL, the stock function. */
+int neapL_hook_gethook(lua_State *L);
+int neapL_hook_sethook(lua_State *L);
 
 /* Gives L back the hook that ours stands in front of, if it does. */
 void neapL_hook_disarm(struct neapL_hooks *hooks, lua_State *L);

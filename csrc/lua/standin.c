@@ -10,8 +10,8 @@ static const struct standin {
 } standins[] = {{LUA_COLIBNAME, "resume", neapL_running_resume},
                 {LUA_COLIBNAME, "wrap", neapL_running_wrap},
                 {LUA_COLIBNAME, "close", neapL_running_close},
-                {LUA_DBLIBNAME, "gethook", neapL_hook_debug},
-                {LUA_DBLIBNAME, "sethook", neapL_hook_debug}};
+                {LUA_DBLIBNAME, "gethook", neapL_hook_gethook},
+                {LUA_DBLIBNAME, "sethook", neapL_hook_sethook}};
 
 #define NSTANDINS ((int)(sizeof standins / sizeof standins[0]))
 
