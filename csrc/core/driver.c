@@ -10,6 +10,12 @@ static void stop_poll(struct neap_rt *rt) {
   uv_stop(rt->loop);
 }
 
+/* The watchdog's thread reads it. */
+static void set_blocking(struct neap_rt *rt, bool blocking) {
+  __atomic_store_n(&rt->blocking, blocking, __ATOMIC_RELAXED);
+  rt->sched.on_ready = blocking ? stop_poll : NULL;
+}
+
 /* libuv's part of a poll. Virtual time passes as the real one does while the
    world is waited for, and stands still otherwise. */
 static void run_loop(struct neap_rt *rt, uv_run_mode mode) {
@@ -18,9 +24,9 @@ static void run_loop(struct neap_rt *rt, uv_run_mode mode) {
   uint64_t before = uv_hrtime();
   if (blocks && rt->clock.is_virtual)
     neap__timer_rearm(rt);
-  sched->on_ready = blocks ? stop_poll : NULL;
+  set_blocking(rt, blocks);
   uv_run(rt->loop, mode);
-  sched->on_ready = NULL;
+  set_blocking(rt, false);
   sched->looked_ns = sched->polled_ns = uv_hrtime();
   if (!blocks)
     return;

@@ -106,6 +106,7 @@ static void close_all(struct neap_rt *rt) {
   neap__post_refuse(rt); /* what was posted may spawn: before the unwinding */
   if (rt->loop != NULL)
     neap__driver_unwind(rt);
+  neap__preempt_stop(rt); /* till then it ends what does not wait */
   if (rt->io != NULL)
     rt->io_close(rt);
   neap__post_shutdown(rt);
@@ -132,6 +133,7 @@ void neap__rt_close(struct neap_rt *rt) {
   neap__clock_set_virtual(&rt->clock, false);
   neap__timer_rearm(rt);
   rt->closer = rt->sched.current;
+  neap__watchdog_stop(rt);
   neap__sched_on_driver(rt, close_all);
   rt->closed = true;
 }

@@ -13,6 +13,7 @@
 #include "core/op.h"
 #include "core/overflow.h"
 #include "core/post.h"
+#include "core/preempt.h"
 #include "core/sched.h"
 #include "core/select.h"
 #include "core/sigint.h"
@@ -21,6 +22,7 @@
 #include "core/sync.h"
 #include "core/timer.h"
 #include "core/trace.h"
+#include "core/watchdog.h"
 #include "include/neap.h"
 
 #include <uv.h>
@@ -37,9 +39,11 @@ struct neap_rt {
   struct neap_cancels cancels;
   struct neap_syncs syncs;
   struct neap_selects selects;
+  struct neap_preempt preempt;
   struct neap_posts posts;
   struct neap_sigint sigint;
   struct neap_overflow overflow;
+  struct neap_watchdog watchdog;
   struct neap_info info;
   struct neap_driver driver;
   struct neap_guest guest;
@@ -47,6 +51,7 @@ struct neap_rt {
   uv_loop_t *loop;
   bool owns_loop;
   uv_thread_t thread;
+  bool blocking; /* in a poll that may block */
   uint32_t uv_handles; /* of ours that are not closed yet */
 
   /* The end. */

@@ -185,7 +185,7 @@ static struct neap_task *pop_ready(struct neap_sched *sched) {
   if (sched->head == NULL)
     sched->tail = NULL;
   sched->nready--;
-  if (sched->nready >= MANY)
+  if (sched->nready >= MANY && sched->head != NULL)
     prefetch(sched->head);
   return task;
 }
@@ -287,6 +287,14 @@ __attribute__((noinline)) static void look_after(struct neap_rt *rt,
     watch_stop(rt, task);
 }
 
+/* The task goes on. Another thread looks at the sum now and then. */
+static void count_switch(struct neap_sched *sched, struct neap_task *task) {
+  task->state = NEAP_TASK_RUNNING;
+  task->switches++;
+  __atomic_store_n(&sched->switches, sched->switches + 1, __ATOMIC_RELAXED);
+  sched->budget = BUDGET;
+}
+
 static inline __attribute__((always_inline)) void
 resume(struct neap_rt *rt, struct neap_task *task) {
   struct neap_sched *sched = &rt->sched;
@@ -298,10 +306,7 @@ resume(struct neap_rt *rt, struct neap_task *task) {
   if (task->frames.sp == NULL)
     task->frames.sp =
         neap__switch_init(task->frames.slot->top, first_entry, task);
-  task->state = NEAP_TASK_RUNNING;
-  task->switches++;
-  sched->switches++;
-  sched->budget = BUDGET;
+  count_switch(sched, task);
   if (sched->watch != 0)
     watch_run(rt, task);
   switch_to(sched, task);
@@ -350,13 +355,29 @@ void neap__sched_want_poll(struct neap_rt *rt) {
   rt->sched.look_after = 1;
 }
 
+/* The first of the preempted tasks is ready like any other, if there is one. */
+static void admit_preempted(struct neap_sched *sched) {
+  struct neap_task *task = sched->preempted;
+  if (task == NULL)
+    return;
+  sched->preempted = task->next;
+  sched->npreempted--;
+  task->next = NULL;
+  if (sched->head == NULL)
+    sched->head = task;
+  else
+    sched->tail->next = task;
+  sched->tail = task;
+}
+
 /* A new turn, unless one was interrupted. */
 static void begin_turn(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   if (sched->turn_left > 0)
     return;
   end_turn(rt);
-  sched->turn_left = sched->nready;
+  admit_preempted(sched);
+  sched->turn_left = sched->nready - sched->npreempted;
   sched->turn_open = sched->turn_left > 0;
   sched->starved = sched->stuck > 0 && sched->ran == 0;
   sched->ran = sched->stuck = 0;
@@ -405,9 +426,7 @@ __attribute__((noinline)) static void drive_main(struct neap_rt *rt) {
   sched->current = task;
   if (sched->watch != 0)
     watch_run(rt, task);
-  task->state = NEAP_TASK_RUNNING;
-  task->switches++;
-  sched->budget = BUDGET;
+  count_switch(sched, task);
   if (sched->ntasks > 0 && rt->on_main != NULL)
     rt->on_main(rt, rt->binding);
 }
@@ -423,6 +442,23 @@ void neap__sched_suspend(struct neap_rt *rt) {
 
 void neap__sched_yield(struct neap_rt *rt) {
   neap__sched_ready(rt->sched.current);
+  neap__sched_suspend(rt);
+}
+
+void neap__sched_preempt(struct neap_rt *rt) {
+  struct neap_sched *sched = &rt->sched;
+  struct neap_task *task = sched->current;
+  task->state = NEAP_TASK_READY;
+  task->since_ns = sched->now_ns;
+  task->next = NULL;
+  if (sched->preempted == NULL)
+    sched->preempted = task;
+  else
+    sched->last_preempted->next = task;
+  sched->last_preempted = task;
+  sched->npreempted++;
+  sched->nready++;
+  sched->look_after = 1; /* the loop has waited for long as well */
   neap__sched_suspend(rt);
 }
 

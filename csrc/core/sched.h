@@ -12,9 +12,11 @@
 
 struct neap_sched {
   struct neap_task *head, *tail; /* the ready queue */
-  uint32_t nready;
-  uint32_t turn_left; /* how many of them this turn still runs */
-  bool turn_open;     /* a turn has begun and its end was not yet told */
+  uint32_t nready;               /* preempted ones included */
+  uint32_t turn_left;            /* how many of them this turn still runs */
+  bool turn_open; /* a turn has begun and its end was not yet told */
+  struct neap_task *preempted, *last_preempted; /* a queue of their own */
+  uint32_t npreempted;
 
   /* Whose C stack is running; NULL: the driver itself, where nobody waits. */
   struct neap_task *current;
@@ -39,7 +41,8 @@ struct neap_sched {
   struct neap_list tasks; /* every live task, main first */
   uint32_t ntasks;        /* of them, without main */
   uint64_t next_id;
-  uint64_t spawned, switches, turns;
+  uint64_t spawned, turns;
+  uint64_t switches; /* main's included; watchdog.c reads it */
   uint32_t seed;     /* state of the shuffle; 0: first come, first served */
   uint32_t watch;    /* enum neap_watching: who wants each resume to be timed */
   uint64_t slice_ns; /* watched: since when the current task runs, by
@@ -124,6 +127,14 @@ void neap__sched_ready(struct neap_task *task);
 
 /* Waits for the other ready tasks to run. Not cancellable. */
 void neap__sched_yield(struct neap_rt *rt);
+
+/*
+ * The current task, which has run for long without waiting, waits for the
+ * others. From each turn on one such task is ready, behind those who wait for
+ * less: who is woken waits for one slice at most, however many take theirs. Not
+ * cancellable.
+ */
+void neap__sched_preempt(struct neap_rt *rt);
 
 /*
  * Spends from the current task's budget of calls that complete at once, and

@@ -4,6 +4,7 @@
 #include "lua/cancelled.h"
 #include "lua/dump.h"
 #include "lua/entry.h"
+#include "lua/preempt.h"
 #include "lua/task.h"
 
 #include <errno.h>
@@ -30,14 +31,16 @@ neap_rt *neapL_rt(lua_State *L) {
 
 /* lua.c's handler of SIGINT sets this hook and leaves the rest to it: it
    clears itself and raises "interrupted!" (lua.c, laction and lstop). */
-static bool interrupt_is_pending(lua_State *main) {
+static bool interrupt_is_pending(struct neapL *N) {
   const int all = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
-  return lua_gethookmask(main) == all && lua_gethookcount(main) == 1;
+  if (N->preempt != NULL) /* it may stand in front of a debugger's */
+    neapL_hook_disarm(&N->preempt->hooks, N->main);
+  return lua_gethookmask(N->main) == all && lua_gethookcount(N->main) == 1;
 }
 
 /* What lstop does, from wherever the main script waits. */
 static int raise_interrupt(lua_State *L, struct neapL *N) {
-  if (interrupt_is_pending(N->main))
+  if (interrupt_is_pending(N))
     lua_sethook(N->main, NULL, 0, 0);
   return luaL_error(L, "interrupted!");
 }
@@ -76,7 +79,7 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
   if (in_finalizer(L, current))
     luaL_error(L, "cannot wait in a finalizer");
   if (current->is_main) {
-    if (neap__sigint_take(rt) && interrupt_is_pending(N->main))
+    if (neap__sigint_take(rt) && interrupt_is_pending(N))
       raise_interrupt(L, N);
   } else if (L == N->main) {
     luaL_error(L, "cannot wait: main state called from task %I",
@@ -144,13 +147,16 @@ static void on_stubborn(lua_State *L, lua_Debug *ar) {
   lua_error(L);
 }
 
+bool neapL_is_stubborn(lua_State *L) {
+  return lua_gethook(L) == on_stubborn;
+}
+
 void neapL_unstubborn(lua_State *L) {
-  if (lua_gethook(L) == on_stubborn)
+  if (neapL_is_stubborn(L))
     lua_sethook(L, NULL, 0, 0);
 }
 
-/* The running task's waits raise err: cancelled, or the runtime's end. */
-static void raise_interrupt_of_task(lua_State *L, struct neapL *N, int err) {
+void neapL_raise_interrupt(lua_State *L, struct neapL *N, int err) {
   struct neap_task *task = N->rt->sched.current;
   if (task != NULL && task->swallowed >= NEAP_STUBBORN) {
     lua_sethook(L, on_stubborn, LUA_MASKCOUNT, 1);
@@ -165,7 +171,7 @@ void neapL_raise_outside(lua_State *L, int err) {
   switch (err) {
   case NEAP_CLOSING:
   case NEAP_CANCELLED:
-    raise_interrupt_of_task(L, N, err);
+    neapL_raise_interrupt(L, N, err);
     break;
   case NEAP_INTERRUPTED:
     raise_interrupt(L, N);

@@ -48,6 +48,9 @@ struct neapL {
   uint32_t coblocks;             /* entries that coroutines have opened */
   bool traced, has_contexts, has_spawned; /* there ever was one of these */
 
+  struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
+  bool main_exempt; /* main is in neap.nopreempt */
+
   /* Why nobody may wait just now, whatever a script's function that is called
      does ("in a trace hook"), or NULL. */
   const char *no_wait;
@@ -100,8 +103,13 @@ struct neapL *neapL_of(lua_State *L);
 bool neapL_iscallable(lua_State *L, int arg);
 void neapL_checkcallable(lua_State *L, int arg);
 
-/* Takes the hook that ends stubborn tasks off L. */
+/* The hook that ends stubborn tasks: whether L has it; takes it off L. */
+bool neapL_is_stubborn(lua_State *L);
 void neapL_unstubborn(lua_State *L);
+
+/* The running task's waits raise err, NEAP_CANCELLED or NEAP_CLOSING: raises
+   it, in a hook as well. */
+void neapL_raise_interrupt(lua_State *L, struct neapL *N, int err);
 
 /* Raises for one of NEAP_*, which end a wait from outside. */
 void neapL_raise_outside(lua_State *L, int err);

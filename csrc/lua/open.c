@@ -11,6 +11,7 @@
 #include "lua/context.h"
 #include "lua/dump.h"
 #include "lua/neapl.h"
+#include "lua/preempt.h"
 #include "lua/scope.h"
 #include "lua/select.h"
 #include "lua/shield.h"
@@ -73,6 +74,7 @@ static int box_gc(lua_State *L) {
   }
   neapL_close(L, N);
   neapL_task_abandon(rt->closer);
+  neapL_preempt_close(N);
   neapL_task_close(N);
   N->rt = NULL;
   neap_free(rt);
@@ -265,6 +267,7 @@ int luaopen_neap(lua_State *L) {
   neapL_chan_open(L, N);
   neapL_select_open(L, N);
   neapL_sync_open(L, N);
+  neapL_preempt_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");

@@ -12,6 +12,7 @@
 #include "lua/cancelled.h"
 #include "lua/dump.h"
 #include "lua/report.h"
+#include "lua/running.h"
 #include "lua/scope.h"
 #include "lua/start.h"
 #include "lua/task_handle.h"
@@ -103,6 +104,9 @@ static void clear_reasons(struct neapL *N, const struct neap_task *task) {
 static void let_go(struct neap_task *task, struct neapL_handle *h) {
   struct neapL_task *lt = neapL_task_data(task);
   struct neapL *N = neapL_task_binding(task);
+  lt->released = true; /* before its Lua thread goes */
+  if (N->preempt != NULL)
+    neapL_running_forget(N, lt->place);
   if (h != NULL) {
     h->task = NULL;
     h->switches = task->switches;

@@ -23,7 +23,10 @@ struct neapL_task {
   bool hooked : 1;      /* a count hook raises in it: to be taken off */
   bool starting : 1;    /* somebody waits for its neap.ready; start.c */
   bool has_context : 1; /* the table of contexts has one for it */
+  bool exempt : 1;      /* in neap.nopreempt */
+  bool released : 1;    /* its Lua thread may be gone */
   uint8_t namelen;      /* of name, its zero included; 0: none */
+  uint8_t originlen;    /* of where it was spawned, behind name; likewise */
   char name[];
 };
 
@@ -86,6 +89,11 @@ static inline uint32_t neapL_handle_place(const struct neap_task *task) {
 /* The core's entry function of every Lua task. On the task's own stack; arg is
    its Lua thread. */
 int neapL_task_entry(neap_rt *rt, void *arg);
+
+/* Whether it is one of ours, not a host's C task. */
+static inline bool neapL_task_is_lua(const struct neap_task *task) {
+  return task->is_main || task->fn == neapL_task_entry;
+}
 
 /* Pushes the handle of the live task at place, or nil. Does not raise: it
    allocates nothing. One stack slot is kept free for it on N->work. */

@@ -4,9 +4,11 @@
  */
 #include "lua/context.h"
 #include "lua/dump.h"
+#include "lua/preempt.h"
 #include "lua/scope.h"
 #include "lua/task_handle.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Moves the n + 1 values on L's top to a new thread's stack, and leaves the
@@ -82,6 +84,25 @@ static struct neap_scope *find_scope(lua_State *L, struct neapL *N,
   return scope;
 }
 
+/*
+ * Where the Lua code stands that spawns: "x.lua:3", at most size bytes with the
+ * zero. Returns the length with it; 0: nobody will ask, or there is none.
+ */
+static uint8_t find_origin(lua_State *L, const struct neapL *N, char *out,
+                           size_t size) {
+  lua_Debug ar;
+  if (N->preempt == NULL || !(N->preempt->slices || N->preempt->watches))
+    return 0;
+  for (int level = 0; lua_getstack(L, level, &ar) != 0; level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline > 0) {
+      int len = snprintf(out, size, "%s:%d", ar.short_src, ar.currentline);
+      return (uint8_t)((size_t)len < size ? (size_t)len + 1 : size);
+    }
+  }
+  return 0;
+}
+
 void neapL_task_spawn(lua_State *L, struct neapL *N,
                       const struct neapL_spawn *how, int n) {
   neap_rt *rt = N->rt;
@@ -105,13 +126,15 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   size_t namelen = how->name != NULL ? strlen(how->name) + 1 : 0;
   if (namelen > UINT8_MAX)
     namelen = UINT8_MAX; /* cut */
+  char origin[LUA_IDSIZE + 12];
+  uint8_t originlen = find_origin(L, N, origin, sizeof origin);
   if (has_context)
     neapL_context_file(L, N, thread + 1, place);
   if (rt->sched.watch != 0)
     neapL_dump_spawned(L, N, place);
-  if (neap__scope_spawn(rt, find_scope(L, N, how), neapL_task_entry, co,
-                        how->is_private, sizeof(struct neapL_task) + namelen,
-                        &task) < 0)
+  if (neap__scope_spawn(
+          rt, find_scope(L, N, how), neapL_task_entry, co, how->is_private,
+          sizeof(struct neapL_task) + namelen + originlen, &task) < 0)
     neapL_nomem(L);
   struct neapL_task *lt = neapL_task_data(task);
   lt->place = place;
@@ -124,6 +147,8 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   lt->namelen = (uint8_t)namelen;
   if (namelen > 0)
     memcpy(lt->name, how->name, namelen - 1);
+  lt->originlen = originlen;
+  memcpy(lt->name + namelen, origin, originlen);
   N->nplaces--;
   N->tasks[lt->place - 1] = task;
   h->task = task;

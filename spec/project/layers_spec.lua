@@ -7,7 +7,7 @@ local support = require("spec.support")
 local core_rank = {
   "list", "mem", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "sched", "timer",
   "cancel", "op", "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint", "overflow",
-  "info", "driver", "step", "rt",
+  "watchdog", "info", "driver", "step", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
@@ -21,6 +21,7 @@ local lua_takes = {
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
   chan = true, select = true, sync = true,
   clock = true, text = true, trace = true, info = true,
+  preempt = true, watchdog = true,
 }
 
 local rank = {}

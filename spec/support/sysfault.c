@@ -52,6 +52,7 @@ enum call {
   PREADV2,
   GETADDRINFO,
   THREAD,
+  TIMER,
   CALLS
 };
 
@@ -59,7 +60,8 @@ static const char *const names[CALLS] = {
     "open",      "openat",  "read",     "write",       "pread",
     "pwrite",    "fstat",   "fcntl",    "fsync",       "fdatasync",
     "ftruncate", "fchmod",  "futimens", "renameat",    "close",
-    "statx",     "openat2", "preadv2",  "getaddrinfo", "pthread_create"};
+    "statx",     "openat2", "preadv2",  "getaddrinfo", "pthread_create",
+    "timer_create"};
 
 static atomic_long counts[CALLS];
 static atomic_long interrupts[CALLS];
@@ -92,7 +94,8 @@ static void hold(void) {
 /* The errno that this call is to fail with, or 0. */
 static int fault(enum call call) {
   long n = ++counts[call];
-  if (call != THREAD && has("eintr") && ++interrupts[call] % 2 == 1)
+  if (call != THREAD && call != TIMER && has("eintr") &&
+      ++interrupts[call] % 2 == 1)
     return EINTR;
   char key[40];
   snprintf(key, sizeof key, "%s:", names[call]);
@@ -278,6 +281,12 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
   NEXT(pthread_create);
   int code = fault(THREAD);
   return code != 0 ? code : next(thread, attr, run, arg);
+}
+
+int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer) {
+  NEXT(timer_create);
+  FAIL(TIMER);
+  return next(clock, event, timer);
 }
 
 __attribute__((destructor)) static void report(void) {
