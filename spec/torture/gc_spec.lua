@@ -6,9 +6,8 @@ local places = require("spec.support.places")
 local support = require("spec.support")
 
 local task_count = 50
--- 10,000 take 6 minutes, under ASan 9, on 2 cores with nothing else to do. Nearly
--- all of it is the mode that never rests: 28 ms a round, and most of those are
--- the collector's.
+-- 10,000 take 6 minutes in the hostile build, and some 20 under ASan on a busy
+-- machine. Nearly all of it is the mode that never rests: 30 ms a round.
 local all_rounds = support.count(40, 10000)
 
 -- Makes garbage of several kinds, so that a collection is under way at most
