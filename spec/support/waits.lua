@@ -573,6 +573,7 @@ waits["server:shutdown"] = function()
     complete = finish,
     close = function()
       finish()
+      server:close()
       serving:join()
       conn:close()
     end,
