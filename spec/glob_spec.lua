@@ -6,8 +6,10 @@ local fs = require("neap.fs")
 local quote, sh = support.quote, support.sh
 
 local names = {
-  "a.c", "b.c", "b.h", "ab.c", "A.c", ".hidden", ".h/x", "dir/a.c", "dir/sub/a.c", "dir/sub/deep/b.h",
-  "dir/.git/a.c", "x[1]", "x{1,2}", "x*", "x?y", "back\\slash", "tr ee/a.c", "tr ee/-b", "]", "-", "^a",
+  "a.c", "b.c", "b.h", "ab.c", "A.c", ".hidden", ".h/x", "dir/a.c", "dir/sub/a.c",
+  "dir/sub/deep/b.h",
+  "dir/.git/a.c", "x[1]", "x{1,2}", "x*", "x?y", "back\\slash", "tr ee/a.c", "tr ee/-b",
+  "]", "-", "^a",
   "café", "n1", "n22", "n3x",
 }
 
@@ -37,10 +39,13 @@ end
 local patterns = {
   "*", "*.c", "?.c", "*.[ch]", "[a-b].c", "[!a].c", "[^a].c", "[]-]", "[a-]", "[[:upper:]].c",
   "[[:digit:]n]*", "n[0-9]", "n[0-9]*", "*a*", "*.*", ".*h*", ".h/*", "{a,b}.[c]", "{a,b}*.{c,h}",
-  "*{.c,.h}", "{{a,b},n*}[.1]*", "n{1,2{2,3}}*", "{a}*", "{*", "a{*", "x\\[1\\]*", "x[[]1*", "x\\**",
-  "x\\?*", "back\\\\*", "dir/*", "*/*", "*/*/*", "*/", "dir/*/", "link/*", "*/a.c", "dir/**", "**/a.c",
+  "*{.c,.h}", "{{a,b},n*}[.1]*", "n{1,2{2,3}}*", "{a}*", "{*", "a{*", "x\\[1\\]*",
+  "x[[]1*", "x\\**",
+  "x\\?*", "back\\\\*", "dir/*", "*/*", "*/*/*", "*/", "dir/*/", "link/*", "*/a.c",
+  "dir/**", "**/a.c",
   "**/*.h", "dir/**/a.c", "**/sub/**/*.h", "**/", "**/**/a.c", "tr\\ ee/*", "nothing*", "[z-a]*",
-  "*[", "[*", "[a*", "**c", "d*/s*/d*/*", "./*.c", "./**/b.h", "*//a.c", "*/../*.h", "caf*", "link/**/b.h",
+  "*[", "[*", "[a*", "**c", "d*/s*/d*/*", "./*.c", "./**/b.h", "*//a.c", "*/../*.h", "caf*",
+  "link/**/b.h",
   "n[![:digit:]]*", "[[:bad:]]*", "?", "??", "\\*", "x{1,2}",
 }
 
@@ -116,7 +121,8 @@ describe("fs.glob", function()
     local dir <close> = support.tempdir()
     make(dir)
     sh("ln -s loop " .. quote(dir .. "/loop"))
-    assert.same({ dir .. "/dir/a.c", dir .. "/link/a.c", dir .. "/tr ee/a.c" }, fs.glob(dir .. "/*/a.c"))
+    assert.same({ dir .. "/dir/a.c", dir .. "/link/a.c", dir .. "/tr ee/a.c" },
+      fs.glob(dir .. "/*/a.c"))
     assert.same({}, fs.glob(dir .. "/a.c/*"))
     local output = support.lua([[
       local fs = require("neap.fs")

@@ -217,7 +217,8 @@ describe("fs.watch, recursive,", function()
     local dir <close> = support.tempdir()
     sh(("cd %s && mkdir -p a/b/c"):format(quote(dir.path)))
     local watcher <close> = watch(dir)
-    assert.same({ "create a/b/c/f", "remove a/b/c/f" }, told(watcher, dir, ": > a/b/c/f; rm a/b/c/f"))
+    assert.same({ "create a/b/c/f", "remove a/b/c/f" },
+      told(watcher, dir, ": > a/b/c/f; rm a/b/c/f"))
     assert.same({ "create new", "create new/x", "create new/x/y", "create new/x/y/f" },
       told(watcher, dir, "mkdir -p new/x/y; : > new/x/y/f"))
     assert.same({ "create new/x/y/g" }, told(watcher, dir, ": > new/x/y/g"))
@@ -247,7 +248,9 @@ describe("fs.watch, recursive,", function()
     assert.same({ "create d/bb/c/f" }, told(watcher, dir, ": > d/bb/c/f"))
     assert.same({ "rename e <- d", "create e/bb/c/g", "rename e/bb/c/h <- e/bb/c/g" },
       told(watcher, dir, "mv d e; : > e/bb/c/g; mv e/bb/c/g e/bb/c/h"))
-    assert.same({ "remove e/bb/c/f", "remove e/bb/c/h", "remove e/bb/c", "remove e/bb", "remove e" },
+    local gone = { "remove e/bb/c/f", "remove e/bb/c/h", "remove e/bb/c", "remove e/bb",
+      "remove e" }
+    assert.same(gone,
       told(watcher, dir, "rm e/bb/c/f e/bb/c/h; rmdir e/bb/c e/bb e"))
   end)
 
@@ -430,8 +433,8 @@ describe("watches", function()
         os.getenv("LUA") or "lua5.4", quote(file), quote(dir.path)))))
     end
     local reached = "No space left on device (limit reached: fs.inotify.max_user_watches)"
-    assert.equal(("nil\t%s/t: %s\tENOSPC\na/b/c/d/e\tENOSPC\t%s\n"):format(dir.path, reached, reached),
-      run("echo 5 > /proc/sys/user/max_inotify_watches", script))
+    assert.equal(("nil\t%s/t: %s\tENOSPC\na/b/c/d/e\tENOSPC\t%s\n"):format(dir.path, reached,
+      reached), run("echo 5 > /proc/sys/user/max_inotify_watches", script))
     assert.equal(("%s/other: Too many open files (limit reached: fs.inotify.max_user_instances)"
       .. "\tEMFILE\n"):format(dir.path), run("echo 3 > /proc/sys/user/max_inotify_instances",
       instances))
@@ -463,7 +466,8 @@ describe("watches", function()
         break
       end
       if event.overflow then
-        assert.same({ path = dir.path, name = event.name, kind = "overflow", overflow = true }, event)
+        assert.equal("overflow", event.kind)
+        assert.equal(dir.path, event.path)
         lost = lost + 1
         break
       end
