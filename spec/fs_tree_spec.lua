@@ -27,12 +27,15 @@ end
 
 -- A tree with a bit of everything, made by the shell.
 local function make_tree(path)
-  local output, status = sh(("mkdir %s && cd %s && "):format(quote(path), quote(path)) .. [[
+  -- A sanitizer's preloaded library does not get on with dd.
+  local begin = ("unset LD_PRELOAD && mkdir %s && cd %s && "):format(quote(path), quote(path))
+  local output, status = sh(begin .. [[
     mkdir -p a/b/c/d empty 'odd names/..x' "odd names/$(printf 'new\nline')" many &&
     printf 1234567890 > a/file && ln a/file a/b/again && ln a/file hard &&
     ln -s file a/soft && ln -s .. a/b/up && ln -s /etc a/outside && ln -s nowhere broken &&
     mkfifo fifo && head -c 300000 /dev/zero | tr '\0' x > a/b/c/big &&
-    truncate -s 10M sparse && printf end | dd of=sparse bs=1 seek=5000000 conv=notrunc status=none &&
+    truncate -s 10M sparse &&
+    printf end | dd of=sparse bs=1 seek=5000000 conv=notrunc status=none &&
     printf x > "odd names/$(printf 'b\303\244d\377')" && printf y > 'odd names/-rf *' &&
     for i in 1 2 3 4 5 6 7 8 9; do printf $i > many/$i; done &&
     touch -d '2001-02-03 04:05:06.789' a/file a/b/c && touch -h -d '2002-01-01' a/soft &&
@@ -203,8 +206,10 @@ describe("fs.walk", function()
     local root = make_tree(dir .. "/tree")
     local iterator, state, control, closing = fs.walk(root)
     assert(tostring(closing):match("^walk %(0x%x+%)$"), tostring(closing))
-    for _ in iterator, state, control, closing do
-      break
+    for path in iterator, state, control, closing do
+      if path then
+        break
+      end
     end
     assert.equal("walk (closed)", tostring(closing))
     assert.is_nil(iterator())
@@ -273,7 +278,8 @@ describe("fs.walk", function()
     local dir <close> = support.tempdir()
     local depth = support.count(300, 2000)
     sh(("cd %s && mkdir t && cd t && i=0 && while [ $i -lt %d ]; do mkdir abcdefghijklmnop &&"
-      .. " cd -P abcdefghijklmnop || exit; : > f; i=$((i + 1)); done"):format(quote(dir.path), depth))
+      .. " cd -P abcdefghijklmnop || exit; : > f; i=$((i + 1)); done"):format(quote(dir.path),
+      depth))
     local before, most, count, longest = support.fds(), 0, 0, 0
     for path in assert(fs.walk(dir .. "/t")) do
       count = count + 1
@@ -451,7 +457,8 @@ describe("fs.copy", function()
   it("keeps holes, on the same file system and on another", function()
     local dir <close> = support.tempdir()
     local from = dir .. "/from"
-    sh(("truncate -s 5G %s && for at in 0 1000000000 4900000000; do printf end | dd of=%s bs=1"
+    sh(("unset LD_PRELOAD && truncate -s 5G %s &&"
+      .. " for at in 0 1000000000 4900000000; do printf end | dd of=%s bs=1"
       .. " seek=$at conv=notrunc status=none; done"):format(quote(from), quote(from)))
     local elsewhere = sh("mktemp -d -p /dev/shm"):gsub("\n", "")
     for _, to in ipairs({ dir .. "/to", elsewhere .. "/to" }) do
@@ -514,8 +521,8 @@ describe("fs.copy", function()
     assert.is_true(fs.copy(root, dir .. "/copy", { recursive = true }))
     sh(("cp -a %s %s"):format(quote(root), quote(dir .. "/cp")))
     assert.equal(find(dir .. "/cp", everything), find(dir .. "/copy", everything))
-    local output = sh(("diff -r --no-dereference %s %s | grep -av ' is a fifo '"):format(quote(root),
-      quote(dir .. "/copy")))
+    local output = sh(("diff -r --no-dereference %s %s | grep -av ' is a fifo '"):format(
+      quote(root), quote(dir .. "/copy")))
     assert.equal("", output)
     -- Once more, over what is there: the same.
     assert.is_true(fs.copy(root, dir .. "/copy", { recursive = true }))
@@ -525,8 +532,9 @@ describe("fs.copy", function()
   it("replaces what is there under a name, and never writes through a link", function()
     local dir <close> = support.tempdir()
     sh(("cd %s && mkdir -p from/dir to outside && printf new > from/file && printf new > from/dir/f"
-      .. " && printf kept > outside/file && ln -s ../outside/file to/file && ln -s ../outside to/dir"
-      .. " && printf kept > outside/f && printf other > to/other"):format(quote(dir.path)))
+      .. " && printf kept > outside/file && ln -s ../outside/file to/file"
+      .. " && ln -s ../outside to/dir && printf kept > outside/f && printf other > to/other")
+      :format(quote(dir.path)))
     assert.is_true(fs.copy(dir .. "/from", dir .. "/to", { recursive = true }))
     assert.equal("kept", slurp(dir .. "/outside/file"))
     assert.equal("kept", slurp(dir .. "/outside/f"))
@@ -562,12 +570,13 @@ describe("fs.copy", function()
     local dir <close> = support.tempdir()
     local root = make_tree(dir .. "/tree")
     local last, calls = 0, 0
-    assert.is_true(fs.copy(root, dir .. "/copy", { recursive = true, progress = function(bytes, path)
+    local function progress(bytes, path)
       assert(bytes >= last)
       assert.equal(root, path:sub(1, #root))
       last, calls = bytes, calls + 1
       neap.yield() -- it may wait
-    end }))
+    end
+    assert.is_true(fs.copy(root, dir .. "/copy", { recursive = true, progress = progress }))
     assert(calls > 0)
     assert(last >= 300000 and last < 1000000, last)
     local ok, message = pcall(fs.copy, root .. "/a/b/c/big", dir .. "/big", { progress = function()
@@ -641,7 +650,8 @@ describe("trees", function()
       closing:close()
     end)
     support.call_badly(fs.glob, { dir .. "/*" }, 1)
-    for _, options in ipairs({ { depth = 0 }, { depth = "x" }, { follow = 1 }, { stat = "yes" } }) do
+    local wrong = { { depth = 0 }, { depth = "x" }, { follow = 1 }, { stat = "yes" } }
+    for _, options in ipairs(wrong) do
       assert.has_error(function()
         fs.walk(dir.path, options)
       end)

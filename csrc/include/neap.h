@@ -720,7 +720,7 @@ NEAP_API int neap_fs_mkdirs(neap_rt *rt, const char *path, int mode);
 /*
  * Removes a file, a link or an empty folder; with recursive a folder and all in
  * it. Never follows a link, even one that a folder is swapped for meanwhile.
- * Waits; when the task is cancelled it stops, with some of it gone. What can't
+ * Waits. When the task is cancelled it stops, with some of it gone. What can't
  * be removed is passed over. Returns 0, or the first failure's code with its
  * path in *failed (may be NULL; left as it is when that is path itself).
  */
@@ -750,7 +750,7 @@ typedef struct neap_copy neap_copy; /* a copy under way */
  * less the umask. With recursive whatever it is, with all in it: links as
  * links, files of several names as such, owners, permissions and times; what is
  * at `to` is replaced, a folder there is added to. Never follows a link within
- * either tree, even one that a folder is swapped for meanwhile. Waits; when the
+ * either tree, even one that a folder is swapped for meanwhile. Waits. When the
  * task is cancelled it stops, and a file that is not whole is removed. Returns
  * 0, UV_EISDIR for a folder without recursive, UV_EINVAL when a folder would be
  * copied into itself or something onto itself, or another code.

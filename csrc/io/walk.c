@@ -298,7 +298,7 @@ int neap_walk_open(neap_rt *rt, const char *root,
   int err = neap__handle_enter(rt);
   if (err == 0)
     err = neap__handle_new(rt, sizeof(struct neap_walk), on_end, &block);
-  if (err < 0)
+  if (err != 0)
     return err;
   struct neap_walk *walk = block;
   neap__list_init(&walk->waiters);

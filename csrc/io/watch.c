@@ -151,7 +151,7 @@ int neap_watch_open(neap_rt *rt, const char *path, neap_watch_options *options,
   int err = neap__handle_enter(rt);
   if (err == 0)
     err = neap__handle_new(rt, sizeof(struct neap_watch), on_end, &block);
-  if (err < 0)
+  if (err != 0)
     return err;
   struct neap_watch *watch = block;
   neap__list_init(&watch->items);

@@ -93,11 +93,10 @@ static int new_fd(const char **limit) {
 
 /* --- the end -------------------------------------------------------- */
 
-static void on_timer_closed(uv_handle_t *uv) {
+static void on_poll_closed(uv_handle_t *uv) {
   struct neap_watch_events *events = uv->data;
   events->handle.rt->uv_handles--;
-  uv_close((uv_handle_t *)&events->poll, neap__handle_on_closed);
-  close(events->fd);
+  uv_close((uv_handle_t *)&events->timer, neap__handle_on_closed);
 }
 
 /* The watches that are left (at the runtime's end) lose their source. */
@@ -122,7 +121,8 @@ static void shut(struct neap_watch_events *events) {
   let_go_of_all(&events->tree);
   neap__watch_tree_deinit(&events->tree);
   neap__mem_free(&events->handle.rt->mem, events->buffer, BUFFER);
-  uv_close((uv_handle_t *)&events->timer, on_timer_closed);
+  uv_close((uv_handle_t *)&events->poll, on_poll_closed);
+  close(events->fd); /* libuv's polling has let go of it */
 }
 
 static void on_end(struct neap_handle *handle) {
@@ -277,9 +277,9 @@ static int open_events(struct neap_rt *rt, struct neap_watch_events **out,
     return err;
   }
   uv_timer_init(rt->loop, &events->timer);
-  events->timer.data = events;
+  events->poll.data = events;
   rt->uv_handles++;
-  neap__handle_opened_uv(&events->handle, (uv_handle_t *)&events->poll);
+  neap__handle_opened_uv(&events->handle, (uv_handle_t *)&events->timer);
   neap__watch_tree_init(&events->tree, rt);
   events->tree.fd = events->fd;
   events->tree.add = add;

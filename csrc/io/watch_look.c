@@ -55,7 +55,7 @@ static int take_folder(struct neap_watch_tree *tree,
 static int take_find(struct neap_watch_tree *tree,
                      const struct neap_watch_find *find) {
   struct neap_watch_node *parent = tree->stack[find->depth];
-  if (find->depth > 0 && tree->telling) {
+  if (find->depth > 0 && tree->telling && find->wd != NEAP_WATCH_KNOWN) {
     neap__watch_tree_tell(tree, NEAP_WATCH_CREATE, parent, find->name, NULL);
     neap__watch_seen_add(&tree->seen, parent->wd, find->name);
   }

@@ -171,6 +171,7 @@ char *neap__watch_node_path(const struct neap_watch_nodes *nodes,
     memcpy(at, node->name, node->name_size - 1);
     *--at = '/';
   }
+  /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its end is above */
   memcpy(path, root, root_len);
   if (len == 0)
     memcpy(path, "/", 2);

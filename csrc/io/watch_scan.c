@@ -109,8 +109,13 @@ static int go_on(struct neap_watch_scan *scan) {
   int more = neap__tree_next(tree);
   if (more == 1)
     return look(scan);
-  neap__tree_leave(tree); /* what can't be read on was deleted, say */
-  return tree->depth > 0;
+  neap__tree_leave(tree);
+  /* One that was deleted meanwhile: the folder around it tells. */
+  if (more == 0 || more == UV_ENOENT)
+    return tree->depth > 0;
+  if (tree->depth == 0)
+    return more;
+  return found(scan, tree->depth, NEAP_WATCH_KNOWN, more);
 }
 
 int neap__watch_scan_step(void *state) {

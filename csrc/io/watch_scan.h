@@ -8,7 +8,10 @@
 
 #include "io/tree.h"
 
-/* What was found: a folder (wd >= 0), a name, or a failure. */
+/* Instead of a wd: of a folder that was found before. */
+#define NEAP_WATCH_KNOWN (-2)
+
+/* What was found: a folder (wd >= 0), a name (-1), or a failure with either. */
 struct neap_watch_find {
   uint32_t size;  /* of all of it */
   uint32_t depth; /* 0: the folder itself that is looked through */

@@ -122,14 +122,14 @@ static int tempdir_concat(lua_State *L) {
   return 1;
 }
 
-/* Upvalues: neapL, the metatable, the methods. */
+/* Upvalues: neapL, the methods. */
 static int tempdir_index(lua_State *L) {
   checkdir(L);
   const char *key = lua_tostring(L, 2);
   if (key != NULL && strcmp(key, "path") == 0)
     lua_getiuservalue(L, 1, 1);
   else
-    lua_rawget(L, lua_upvalueindex(3));
+    lua_rawget(L, lua_upvalueindex(2));
   return 1;
 }
 
@@ -157,10 +157,9 @@ void neapL_fs_temp_open(lua_State *L, struct neapL *N) {
   luaL_newmetatable(L, TEMPDIR);
   neapL_fs_setfuncs(L, N, tempdir_meta);
   lua_pushlightuserdata(L, N);
-  lua_pushvalue(L, -2);
   lua_newtable(L);
   neapL_fs_setfuncs(L, N, tempdir_methods);
-  lua_pushcclosure(L, tempdir_index, 3);
+  lua_pushcclosure(L, tempdir_index, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   neapL_fs_setfuncs(L, N, functions);

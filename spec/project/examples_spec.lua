@@ -94,6 +94,40 @@ function entries.chat()
   error("the line did not arrive")
 end
 
+function entries.rerun()
+  local dir <close> = support.tempdir()
+  local log = dir .. "/log"
+  assert(os.execute("mkdir -p " .. support.quote(dir .. "/tree/.git")))
+  local command = ("echo run >> %s; cat %s/tree/file"):format(support.quote(log),
+    support.quote(dir.path))
+  support.spit(dir .. "/tree/file", "one\n")
+  local pipe = assert(io.popen(("exec timeout 60 %s %s -C %s %s </dev/null 2>&1"):format(lua,
+    support.quote(root .. "/examples/rerun.lua"), support.quote(dir .. "/tree"),
+    support.quote(command)), "r"))
+  local function wait_for(text)
+    for line in pipe:lines() do
+      if line:find(text, 1, true) then
+        return
+      end
+    end
+    error("no line with " .. text)
+  end
+  wait_for("one")
+  wait_for("waiting for changes")
+  support.spit(dir .. "/tree/.git/index", "x") -- does not count
+  support.spit(dir .. "/tree/new", "x")
+  wait_for("rerun: create new")
+  wait_for("exit 0")
+  wait_for("waiting for changes")
+  support.spit(dir .. "/tree/file", "two\n")
+  wait_for("two")
+  wait_for("exit 0")
+  wait_for("waiting for changes")
+  assert(os.execute("rm -r " .. support.quote(dir .. "/tree")))
+  wait_for("is gone")
+  assert.is_true((pipe:close()))
+end
+
 describe("the examples", function()
   for name, entry in pairs(entries) do
     it("work: " .. name, entry)

@@ -399,6 +399,123 @@ waits["fs.mkdtemp"] = with_file(function(_, dir)
   return fs.mkdtemp(dir .. "/XXXXXX") ~= nil
 end, true)
 
+-- -- names and trees
+
+for name, call in pairs({
+  ["fs.exists"] = function(path)
+    return fs.exists(path)
+  end,
+  ["fs.isfile"] = function(path)
+    return fs.isfile(path)
+  end,
+  ["fs.isdir"] = function(_, dir)
+    return fs.isdir(dir)
+  end,
+  ["fs.access"] = function(path)
+    return fs.access(path, "r")
+  end,
+  ["fs.statfs"] = function(path)
+    return fs.statfs(path).bsize > 0
+  end,
+  ["fs.readlink"] = function()
+    return fs.readlink("/proc/self") ~= nil
+  end,
+  ["fs.realpath"] = function(path)
+    return fs.realpath(path) ~= nil
+  end,
+  ["fs.chmod"] = function(path)
+    return fs.chmod(path, 420)
+  end,
+  ["fs.chown"] = function(path)
+    return fs.chown(path, -1, -1)
+  end,
+  ["fs.lchown"] = function(path)
+    return fs.lchown(path, -1, -1)
+  end,
+  ["fs.utime"] = function(path)
+    return fs.utime(path, 1, 2)
+  end,
+  ["fs.touch"] = function(path)
+    return fs.touch(path)
+  end,
+  ["fs.copy"] = function(path, dir)
+    return fs.copy(path, dir .. "/copy")
+  end,
+  ["fs.walk"] = function(path, dir)
+    local found = false
+    for name in fs.walk(dir) do
+      found = found or name == path
+    end
+    return found
+  end,
+  ["fs.glob"] = function(path, dir)
+    return fs.glob(dir .. "/f*")[1] == path
+  end,
+  ["fs.mkstemp"] = function(_, dir)
+    local file <close> = assert(fs.mkstemp(dir .. "/XXXXXX"))
+    return io.type(file) == nil
+  end,
+  ["fs.tempfile"] = function()
+    local file <close>, path = fs.tempfile()
+    return io.type(file) == nil and type(path) == "string"
+  end,
+  ["fs.tempdir"] = function()
+    local folder <close> = assert(fs.tempdir())
+    return type(folder.path) == "string"
+  end,
+  ["fs.watch"] = function(_, dir)
+    local watcher <close> = assert(fs.watch(dir, { recursive = true }))
+    return tostring(watcher) ~= "watcher (closed)"
+  end,
+}) do
+  waits[name] = with_file(call, true)
+end
+
+-- Done before anybody can cancel them, these say that it is so.
+for name, call in pairs({
+  ["fs.link"] = function(path, dir)
+    return fs.link(path, dir .. "/link")
+  end,
+  ["fs.symlink"] = function(path, dir)
+    return fs.symlink(path, dir .. "/link")
+  end,
+}) do
+  waits[name] = with_file(call, function(value, message)
+    return value == true or tostring(message):find("exists") ~= nil
+  end)
+end
+
+waits["fs.remove"] = with_file(function(path)
+  return fs.remove(path)
+end, function(value, message)
+  return value == true or tostring(message):find("No such file") ~= nil
+end)
+
+waits["tempdir:close"] = with_file(function()
+  return assert(neap.shield(fs.tempdir)):close()
+end, true, { closing = true })
+
+waits["watcher:wait"] = function()
+  local dir = support.tempdir()
+  local watcher = assert(fs.watch(dir.path))
+  return {
+    wait = function()
+      return watcher:wait().kind
+    end,
+    value = "create",
+    complete = function()
+      support.spit(dir .. "/" .. os.time() .. math.random(1e9), "")
+    end,
+    timeout = function(s)
+      return watcher:wait(s)
+    end,
+    close = function()
+      watcher:close()
+      getmetatable(dir).__close(dir)
+    end,
+  }
+end
+
 local function on_file(call, value, closing)
   return with_file(function(path)
     local file <close> = assert(neap.shield(fs.open, path, "r+"))

@@ -25,6 +25,43 @@ local fs = {}
 
 ---@class neap.fs.mkdiroptions
 ---@field mode? integer  what the folder may be used for (0777), less the umask
+---@field parents? boolean  make what is missing around it; one that is there is fine
+
+---@class neap.fs.removeoptions
+---@field recursive? boolean  a folder with all in it
+
+---@class neap.fs.copyoptions
+---@field recursive? boolean  a folder with all in it; links as links
+---@field progress? fun(bytes: integer, path: string)  called now and then
+
+---@class neap.fs.walkoptions
+---@field follow? boolean  links are what they lead to, except into a circle
+---@field stat? boolean  each entry with what fs.lstat knows (with follow: fs.stat)
+---@field depth? integer  1: only the folder's own entries; 2: theirs as well; ...
+
+---@class neap.fs.watchoptions
+---@field recursive? boolean  what is in its folders, too, also in later ones
+---@field poll? number  look again after so many seconds, where events don't reach
+
+--- What is known about a file system; blocks are of bsize bytes.
+---@class neap.fs.space
+---@field type integer
+---@field bsize integer
+---@field blocks integer
+---@field bfree integer
+---@field bavail integer  free for everybody
+---@field files integer
+---@field ffree integer
+
+--- What has happened to what is watched.
+---@class neap.fs.event
+---@field path string
+---@field name string  below the path that is watched, or its last name
+---@field kind "create"|"change"|"remove"|"rename"|"overflow"|"error"
+---@field from? string  of a rename: the path it had
+---@field overflow? true  events were lost: look at what is there
+---@field message? string  of an error: why what is at path can't be watched
+---@field code? string
 
 --- What is known about a file. Times are seconds since 1970.
 ---@class neap.fs.info
@@ -151,6 +188,161 @@ function fs.mkdir(path, options) end
 ---@return string? code
 function fs.rmdir(path) end
 
+--- Removes a file, a link or an empty folder; with recursive a folder and all in
+--- it, but never what a link leads to. What can't be removed is passed over, and
+--- the first of it is the failure. Waits; a cancelled task stops between two
+--- names.
+---@param path string
+---@param options? neap.fs.removeoptions
+---@return true?
+---@return string? message
+---@return string? code
+function fs.remove(path, options) end
+
+--- Copies a file: bytes, holes, and for a new one permissions. With recursive
+--- whatever it is, as cp -a does: links as links, owners, times, permissions,
+--- files of several names; what is at `to` is replaced, a folder there is added
+--- to. Waits; a cancelled task stops, and leaves no half file.
+---@param from string
+---@param to string
+---@param options? neap.fs.copyoptions
+---@return true?
+---@return string? message
+---@return string? code
+function fs.copy(from, to, options) end
+
+--- Iterates over all that is below a folder, each folder before what is in it:
+--- `for path, type, info in assert(fs.walk(root)) do`. What can't be read is
+--- path, nil, message, code. Memory does not grow with the tree. Several tasks
+--- may share the iterator. Waits, and so does the iterator.
+---@param root string
+---@param options? neap.fs.walkoptions
+---@return (fun(): string?, string?, neap.fs.info|string|nil, string?)?
+---@return string? message
+---@return string? code
+---@return neap.walk? closing
+function fs.walk(root, options) end
+
+--- The paths that match a pattern, sorted: `*` `?` `[a-z]` `[!a-z]` within a
+--- name, `{a,b}` for either, `**` for any number of folders, `\` before a
+--- character that is meant itself. A dot at a name's beginning must be asked for.
+--- The list can be called as well: `for path in assert(fs.glob("*.lua")) do`.
+--- Waits.
+---@param pattern string
+---@return (string[]|fun(): string?)?
+---@return string? message
+---@return string? code
+function fs.glob(pattern) end
+
+--- Whether there is something at path; links are followed. Waits.
+---@param path string
+---@return boolean?
+---@return string? message
+---@return string? code
+function fs.exists(path) end
+
+--- Whether path is a regular file. Waits.
+---@param path string
+---@return boolean?
+---@return string? message
+---@return string? code
+function fs.isfile(path) end
+
+--- Whether path is a folder. Waits.
+---@param path string
+---@return boolean?
+---@return string? message
+---@return string? code
+function fs.isdir(path) end
+
+--- Whether path may be used so: letters of "rwx". Waits.
+---@param path string
+---@param mode? string
+---@return true?
+---@return string? message
+---@return string? code
+function fs.access(path, mode) end
+
+--- What is known about the file system that path is on. Waits.
+---@param path string
+---@return neap.fs.space?
+---@return string? message
+---@return string? code
+function fs.statfs(path) end
+
+--- Gives a file another name. Waits.
+---@param from string
+---@param to string
+---@return true?
+---@return string? message
+---@return string? code
+function fs.link(from, to) end
+
+--- Makes a symbolic link at path. Waits.
+---@param target string
+---@param path string
+---@return true?
+---@return string? message
+---@return string? code
+function fs.symlink(target, path) end
+
+--- Where a symbolic link leads. Waits.
+---@param path string
+---@return string? target
+---@return string? message
+---@return string? code
+function fs.readlink(path) end
+
+--- The absolute path without links, "." and "..". Waits.
+---@param path string
+---@return string? path
+---@return string? message
+---@return string? code
+function fs.realpath(path) end
+
+--- Sets the permission bits. Waits.
+---@param path string
+---@param mode integer
+---@return true?
+---@return string? message
+---@return string? code
+function fs.chmod(path, mode) end
+
+--- Sets user and group by their numbers; -1 leaves one as it is. Waits.
+---@param path string
+---@param uid integer
+---@param gid integer
+---@return true?
+---@return string? message
+---@return string? code
+function fs.chown(path, uid, gid) end
+
+--- The same of a symbolic link itself. Waits.
+---@param path string
+---@param uid integer
+---@param gid integer
+---@return true?
+---@return string? message
+---@return string? code
+function fs.lchown(path, uid, gid) end
+
+--- Sets the times of the last read and the last change. Without both: now;
+--- without mtime: atime. Waits.
+---@param path string
+---@param atime? number  seconds since 1970
+---@param mtime? number
+---@return true?
+---@return string? message
+---@return string? code
+function fs.utime(path, atime, mtime) end
+
+--- Sets both times to now; makes an empty file if there is none. Waits.
+---@param path string
+---@return true?
+---@return string? message
+---@return string? code
+function fs.touch(path) end
+
 --- Makes a folder of a new name: that of template with its last six characters,
 --- "XXXXXX", replaced. Waits.
 ---@param template string
@@ -159,157 +351,35 @@ function fs.rmdir(path) end
 ---@return string? code
 function fs.mkdtemp(template) end
 
---- An open file, with the methods of Lua's own files. Buffered; operations of
---- several tasks are done one after the other, each one whole. A to-be-closed
---- variable.
----@class neap.file
-local file = {}
-
---- Reads by io's formats: "l", "L", "a", "n", counts. Waits.
----@param ... string|integer
----@return string|number|nil ...
-function file:read(...) end
-
---- Iterates over what read(...) gives; raises what fails. The file stays open.
---- The iterator waits.
----@param ... string|integer
----@return fun(): ...
-function file:lines(...) end
-
---- Writes strings and numbers: one operation, into the buffer. A full buffer is
---- written while the script goes on; how that failed is what the next call on the
---- file returns, or close. Waits when the next buffer is full, too.
----@param ... string|number
+--- Makes and opens a file of a new name in the same way. Waits.
+---@param template string
 ---@return neap.file?
----@return string? message
+---@return string? path  or the message
 ---@return string? code
-function file:write(...) end
+function fs.mkstemp(template) end
 
---- Moves the position, as io's; returns it. Waits, if there is something to be
---- written out first.
----@param whence? "set"|"cur"|"end"
----@param offset? integer
----@return integer?
----@return string? message
----@return string? code
-function file:seek(whence, offset) end
-
---- Writes out what is in the buffer. Waits.
----@return true?
----@return string? message
----@return string? code
-function file:flush() end
-
---- When writes go out: at once, when the buffer (of size bytes) is full, with
---- each line. Waits.
----@param mode "no"|"full"|"line"
----@param size? integer
----@return true?
----@return string? message
----@return string? code
-function file:setvbuf(mode, size) end
-
---- Writes out what is in the buffer and closes; whoever waits on the file gets
---- the failure "ECANCELED". Waits, but no cancellation ends it. The first call
---- may fail; the file is closed all the same.
----@return true?
----@return string? message
----@return string? code
-function file:close() end
-
---- Up to n bytes from the place offset, fewer only at the end of the file, nil there.
---- Where the file is read and written next does not change. Waits, unless the system
---- has them in its cache.
----@param n integer
----@param offset integer
----@return string?
----@return string? message
----@return string? code
-function file:pread(n, offset) end
-
---- Writes data at the place offset, past the buffer; in a file opened for appending at
---- its end. Waits.
----@param data string|number
----@param offset integer
+--- A temporary file, open for reading and writing; its name is removed when it
+--- is closed. Waits.
 ---@return neap.file?
----@return string? message
+---@return string? path  or the message
 ---@return string? code
-function file:pwrite(data, offset) end
+function fs.tempfile() end
 
---- What the file is, with what is buffered. Waits, unless the system tells at once.
----@return neap.fs.info?
----@return string? message
----@return string? code
-function file:stat() end
-
---- Writes out what is in the buffer and has the disk take it. Waits.
----@return true?
----@return string? message
----@return string? code
-function file:sync() end
-
---- The same without times and permissions. Waits.
----@return true?
----@return string? message
----@return string? code
-function file:datasync() end
-
---- Cuts the file off at length, or lengthens it by zeros. Waits.
----@param length integer
----@return true?
----@return string? message
----@return string? code
-function file:truncate(length) end
-
---- Sets the permissions. Waits.
----@param mode integer
----@return true?
----@return string? message
----@return string? code
-function file:chmod(mode) end
-
---- Sets the times of access and modification, in seconds since 1970: now without the
---- first, the first without the second. Waits.
----@param atime? number
----@param mtime? number
----@return true?
----@return string? message
----@return string? code
-function file:utime(atime, mtime) end
-
---- Locks the whole file against others that lock it, in this process or another
---- (advisory; Linux's open file description locks). The lock ends when what this
---- returns is closed, or the file is. A further lock of the same file changes it.
+--- A temporary folder, which is removed with all in it when it is closed:
+--- `local dir <close> = assert(fs.tempdir())`, then dir.path and dir .. "/name".
 --- Waits.
----@param options? neap.fs.lockoptions
----@return neap.lock?
+---@return neap.tempdir?
 ---@return string? message
 ---@return string? code
-function file:lock(options) end
+function fs.tempdir() end
 
---- The descriptor, which stays the file's: nothing of what is buffered is there.
----@return integer?
+--- Watches a folder, or a file by its name:
+--- `for event in assert(fs.watch(path)) do`. Waits until it is watched.
+---@param path string
+---@param options? neap.fs.watchoptions
+---@return neap.watcher?
 ---@return string? message
 ---@return string? code
-function file:fd() end
-
---- A file's lock: a to-be-closed value. One that is forgotten lasts as long as the
---- file is open.
----@class neap.lock
-local lock = {}
-
---- Writes out what is in the file's buffer and ends the lock. Waits, but no
---- cancellation ends it.
----@return true?
----@return string? message
----@return string? code
-function lock:close() end
-
---- What scandir reads from, for a for loop to close.
----@class neap.dir
-local dir = {}
-
----@return true
-function dir:close() end
+function fs.watch(path, options) end
 
 return fs
