@@ -86,6 +86,7 @@ static int read_regular(struct neap_file *file, size_t n, int64_t at,
   bool ran;
   int err =
       neap__gather_read_cached(&call.gather, file->handle.rt->io, file->fd, at);
+  neap__handle_charge(file->handle.rt, call.gather.len);
   if (err == UV_EAGAIN)
     err = neap__file_wait_call(file, "read", NEAP_JOB_PURE, &call, &ran);
   if (err == 0)

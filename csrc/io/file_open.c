@@ -97,6 +97,7 @@ static int open_somehow(struct neap_rt *rt, struct neap_io *io,
                         const char *path, int flags, int mode,
                         enum neap_fd_kind *kind, uint64_t *size) {
   int fd = neap__fs_fast_open(io, path, flags);
+  neap__handle_charge(rt, 0);
   if (fd == UV_EAGAIN)
     fd = open_in_pool(rt, path, flags, mode, kind, size);
   else if (fd >= 0)

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* What is read ahead when it goes on and on. */
+#define FILL_ON (2 * NEAP_IO_SCRATCH)
+
 /* The most that one read asks for. */
 #define FILL_MAX ((size_t)1024 * 1024)
 
@@ -54,9 +57,11 @@ static int64_t fill_now(struct neap_file *file, char *room, size_t size) {
   if (file->no_fast || file->quick_left == 0)
     return UV_EAGAIN;
   int64_t n = neap__fs_fast_read(file->handle.rt->io, file->fd, room, size, -1);
-  if (n > 0)
-    file->quick_left -=
-        (size_t)n < file->quick_left ? (size_t)n : file->quick_left;
+  if (n > 0) {
+    size_t quick = (size_t)n < file->quick_left ? (size_t)n : file->quick_left;
+    file->quick_left -= quick;
+    neap__handle_charge(file->handle.rt, quick);
+  }
   if (n != UV_ENOTSUP)
     return n;
   file->no_fast = true;
@@ -105,7 +110,8 @@ static int64_t more(struct neap_file *file, size_t wanted) {
     n = fill_waiting(file, room, size);
   if (n > 0) {
     neap__inbuf_filled(&file->in, (size_t)n);
-    file->fill = NEAP_IO_SCRATCH;
+    /* Whoever reads on and on is given more at a time. */
+    file->fill = (size_t)n == size ? FILL_ON : NEAP_IO_SCRATCH;
   } else if (n == 0 && file->in.len + file->in.held == 0) {
     neap__inbuf_deinit(&file->in, mem_of(file));
   }

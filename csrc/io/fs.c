@@ -125,6 +125,7 @@ static int stat_path(struct neap_rt *rt, const char *path, bool follow,
   if (err < 0)
     return err;
   err = neap__fs_fast_stat(rt, path, follow, out);
+  neap__handle_charge(rt, 0);
   if (err != UV_EAGAIN && err != UV_ENOTSUP)
     return err;
   return stat_in_pool(rt, path, follow, err == UV_ENOTSUP, out);

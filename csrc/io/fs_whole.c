@@ -144,6 +144,8 @@ int neap_fs_readfile(neap_rt *rt, const char *path, size_t max,
   struct reading reading = {.fd = -1, .max = max};
   reading.gather.limit = max < SIZE_MAX ? max + 1 : SIZE_MAX;
   err = try_cached(io, path, &reading);
+  neap__handle_charge(rt, 0); /* for opening it */
+  neap__handle_charge(rt, reading.gather.len);
   if (err == UV_EAGAIN)
     err = read_in_pool(rt, path, &reading);
   if (err == 0 && reading.fd >= 0 && reading.kind != NEAP_FD_REGULAR)

@@ -14,18 +14,20 @@ struct lock_box {
   uint64_t id; /* 0: not locked, or closed */
 };
 
-/* The field wait: true (and nil), false, or seconds. */
-static uint64_t optwait(lua_State *L, int arg) {
+/* The field wait: true or nil, seconds, or false, which is *once. */
+static uint64_t optwait(lua_State *L, int arg, bool *once) {
+  *once = false;
   if (lua_isnoneornil(L, arg))
     return NEAP_FOREVER;
   int type = lua_getfield(L, arg, "wait");
-  bool wait = type == LUA_TNIL || lua_toboolean(L, -1);
+  bool is_false = type == LUA_TBOOLEAN && !lua_toboolean(L, -1);
   lua_pop(L, 1);
   if (type == LUA_TNUMBER)
     return neapL_optfieldseconds(L, arg, "wait", 0);
   if (type != LUA_TNIL && type != LUA_TBOOLEAN)
     neapL_fielderror(L, arg, "wait", "boolean or number expected");
-  return wait ? NEAP_FOREVER : 0;
+  *once = is_false;
+  return is_false ? 0 : NEAP_FOREVER;
 }
 
 /* file:lock([{shared=, wait=}]) -> lock | nil, message, code. Waits. */
@@ -33,7 +35,8 @@ int neapL_file_lock(lua_State *L) {
   struct neapL_file *box = neapL_file_check(L);
   neapL_checkoptions(L, 2);
   bool shared = neapL_optfieldbool(L, 2, "shared", false);
-  uint64_t wait_ns = optwait(L, 2);
+  bool once;
+  uint64_t wait_ns = optwait(L, 2, &once);
   neapL_waitrt(L);
   struct lock_box *lock = lua_newuserdatauv(L, sizeof *lock, 1);
   lock->id = 0;
@@ -47,7 +50,7 @@ int neapL_file_lock(lua_State *L) {
     due_ns = neap__timer_after(neapL_self(L)->rt, wait_ns);
   uint64_t id;
   int err = neap_file_lock(box->file, shared, due_ns, &id);
-  if (err == UV_ETIMEDOUT)
+  if (err == UV_ETIMEDOUT || (err == UV_EAGAIN && !once))
     return neapL_timedout(L, (double)wait_ns / 1e9);
   if (err < 0)
     return neapL_file_fail(L, box, err);

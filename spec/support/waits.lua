@@ -543,6 +543,103 @@ waits["file:close"] = on_file(function(file)
   return file:close()
 end, true, true)
 
+waits["fs.lines"] = with_file(function(path)
+  for line in fs.lines(path) do
+    return line
+  end
+end, "line")
+waits["file:lines"] = on_file(function(file)
+  return file:lines()()
+end, "line")
+waits["file:pread"] = on_file(function(file)
+  return file:pread(4, 5)
+end, "line")
+waits["file:pwrite"] = on_file(function(file)
+  return file:pwrite("new", 5) == file
+end, true)
+waits["file:stat"] = on_file(function(file)
+  return file:stat().size
+end, 5000)
+waits["file:sync"] = on_file(function(file)
+  return file:sync()
+end, true)
+waits["file:datasync"] = on_file(function(file)
+  return file:datasync()
+end, true)
+waits["file:truncate"] = on_file(function(file)
+  return file:truncate(10)
+end, true)
+waits["file:chmod"] = on_file(function(file)
+  return file:chmod(384)
+end, true)
+waits["file:utime"] = on_file(function(file)
+  return file:utime(1)
+end, true)
+waits["lock:close"] = on_file(function(file)
+  return neap.shield(file.lock, file):close()
+end, true, true)
+waits["fs.writefile, atomic"] = with_file(function(path)
+  return fs.writefile(path, "new", { atomic = true })
+end, true)
+
+waits["file:lock"] = function()
+  local dir = support.tempdir()
+  local path = support.spit(dir .. "/file", "")
+  local holder, file = assert(fs.open(path, "r+")), assert(fs.open(path, "r+"))
+  local held = assert(holder:lock())
+  return {
+    wait = function()
+      local lock <close> = assert(file:lock())
+      return getmetatable(lock).__name
+    end,
+    value = "neap.lock",
+    complete = function()
+      held:close()
+    end,
+    timeout = function(s)
+      return file:lock({ wait = s })
+    end,
+    close = function()
+      holder:close()
+      file:close()
+      getmetatable(dir).__close(dir)
+    end,
+  }
+end
+
+-- A FIFO that nobody reads until it completes.
+local function on_fifo(call)
+  return function()
+    local dir = support.tempdir()
+    local path = dir .. "/fifo"
+    assert(os.execute("mkfifo " .. support.quote(path)))
+    local readers = {}
+    return {
+      wait = function()
+        return call(path)
+      end,
+      value = true,
+      complete = function()
+        readers[#readers + 1] = assert(neap.shield(fs.open, path))
+      end,
+      close = function()
+        for _, reader in ipairs(readers) do
+          reader:close()
+        end
+        getmetatable(dir).__close(dir)
+      end,
+    }
+  end
+end
+
+waits["fs.open, a FIFO to write to"] = on_fifo(function(path)
+  local file <close> = assert(fs.open(path, "w"))
+  return tostring(file):find("closed") == nil
+end)
+waits["fs.writefile, a FIFO"] = on_fifo(function(path)
+  return fs.writefile(path, "text")
+end)
+
 -- -- networking
 
 local net = neap.net
@@ -690,7 +787,7 @@ waits["server:shutdown"] = function()
     complete = finish,
     close = function()
       finish()
-      server:close()
+      server:close() -- where nobody has shut it down
       serving:join()
       conn:close()
     end,

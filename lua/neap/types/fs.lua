@@ -21,7 +21,7 @@ local fs = {}
 
 ---@class neap.fs.lockoptions
 ---@field shared? boolean  beside others that are shared
----@field wait? boolean|number  false: try once; seconds: "ETIMEDOUT" after them (true: for ever)
+---@field wait? boolean|number  false: "EAGAIN" at once; seconds: "ETIMEDOUT" after them
 
 ---@class neap.fs.mkdiroptions
 ---@field mode? integer  what the folder may be used for (0777), less the umask
