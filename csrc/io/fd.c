@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,26 @@ int neap__fd_open(const char *path, int flags, int mode) {
   if (fd == UV_EAGAIN)
     fd = open_again(path, flags | O_CLOEXEC, mode);
   return fd;
+}
+
+int neap__fd_again(int fd, bool blocking) {
+  char path[40];
+  int flags;
+  do {
+    flags = fcntl(fd, F_GETFL);
+  } while (flags < 0 && errno == EINTR);
+  if (flags < 0)
+    return last_error();
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  int again = open_again(
+      path,
+      (flags & (O_ACCMODE | O_APPEND)) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+  if (again < 0 || !blocking)
+    return again;
+  int err = neap__fd_set_blocking(again);
+  if (err < 0)
+    neap__fd_close(again);
+  return err < 0 ? err : again;
 }
 
 static enum neap_fd_kind kind_of(mode_t mode) {

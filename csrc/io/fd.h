@@ -24,6 +24,14 @@ enum neap_fd_kind {
  */
 int neap__fd_open(const char *path, int flags, int mode);
 
+/*
+ * Opens what fd stands for anew, with a description that nobody shares: whether
+ * that blocks is nobody else's business. Never waits for a FIFO's other end.
+ * Returns a descriptor or a negative code: a socket can't be opened again,
+ * a terminal that was given by another user may not.
+ */
+int neap__fd_again(int fd, bool blocking);
+
 /* What fd is and how long; size may be NULL. Returns 0 or a negative code. */
 int neap__fd_look(int fd, enum neap_fd_kind *kind, uint64_t *size);
 

@@ -48,6 +48,7 @@ int neap__handle_io(struct neap_rt *rt, struct neap_io **out) {
     neap__list_init(&io->handles);
     neap__list_init(&io->fs_waiters);
     neap__list_init(&io->dns_waiters);
+    neap__list_init(&io->children);
     io->no_fast_open = io->no_fast_read = neap__job_pool_only();
     rt->io = io;
     rt->io_close = close_all;

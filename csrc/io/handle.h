@@ -23,6 +23,9 @@
 #define NEAP_IO_SCRATCH ((size_t)64 * 1024)
 #endif
 
+/* Signals have smaller numbers. */
+#define NEAP_SIGNALS 65
+
 /* The I/O layer's part of a runtime. All-zero but the list heads. */
 struct neap_io {
   struct neap_list handles; /* every one whose memory lives */
@@ -38,6 +41,13 @@ struct neap_io {
   uint32_t fs_jobs, dns_jobs;
   uint32_t fs_cap, dns_cap; /* 0: the pool was not looked at yet */
   struct neap_list fs_waiters, dns_waiters;
+
+  struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
+
+  /* signal.c: by number, those that are listened to. */
+  struct neap_signal_watch *signals[NEAP_SIGNALS];
+
+  struct neap_list children; /* process.c: those that have not been reaped */
 
   /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
   bool no_fast_open, no_fast_read;

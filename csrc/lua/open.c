@@ -13,6 +13,7 @@
 #include "lua/shield.h"
 #include "lua/start.h"
 #include "lua/task.h"
+#include "lua/wait_fd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,9 +210,10 @@ static const struct part {
   const char *key, *module;
   bool is_function; /* a field of the module, not the module */
 } parts[] = {
-    {"fs", "neap.fs", false},       {"net", "neap.net", false},
-    {"all", "neap.combine", true},  {"all_settled", "neap.combine", true},
-    {"any", "neap.combine", true},  {"map", "neap.combine", true},
+    {"fs", "neap.fs", false},           {"net", "neap.net", false},
+    {"process", "neap.process", false}, {"signal", "neap.signal", false},
+    {"all", "neap.combine", true},      {"all_settled", "neap.combine", true},
+    {"any", "neap.combine", true},      {"map", "neap.combine", true},
     {"race", "neap.combine", true},
 };
 
@@ -254,6 +256,7 @@ int luaopen_neap(lua_State *L) {
   neapL_shield_open(L, N);
   neapL_start_open(L, N);
   neapL_context_open(L, N);
+  neapL_wait_fd_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");
