@@ -724,6 +724,17 @@ NEAP_API int neap_signal_ignore(neap_rt *rt, int signum);
  */
 NEAP_API int neap_wait_fd(neap_rt *rt, int fd, int events, uint64_t due_ns);
 
+/*
+ * Runs fn(arg) in libuv's thread pool, with at most half of its threads at a
+ * time. Waits. The task can be cancelled until it has begun; after that, if
+ * stop is not NULL, stop(arg) is called, on this thread, and fn is waited for.
+ * So arg is the caller's alone when this returns. Returns fn's result, 0 or
+ * more; the code that ended the wait, and fn did not run; or a negative code,
+ * also fn's.
+ */
+NEAP_API int neap_offload(neap_rt *rt, int (*fn)(void *arg),
+                          void (*stop)(void *arg), void *arg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,8 +20,6 @@ struct lookup {
   struct addrinfo *result;
 };
 
-static void submit_queued(struct neap_rt *rt);
-
 static void on_resolved(uv_getaddrinfo_t *req, int status,
                         struct addrinfo *result) {
   struct lookup *lookup = NEAP_LIST_ENTRY(req, struct lookup, req);
@@ -29,7 +27,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status,
   struct neap_rt *rt = op->rt;
   rt->io->dns_jobs--;
   rt->uv_handles--;
-  submit_queued(rt);
+  neap__job_next(rt);
   if (neap__op_abandoned(op))
     uv_freeaddrinfo(result); /* NULL is harmless */
   else
@@ -52,7 +50,7 @@ static void submit(struct neap_rt *rt, struct neap_op *op) {
 
 static void submit_queued(struct neap_rt *rt) {
   struct neap_io *io = rt->io;
-  while (io->dns_jobs < io->dns_cap) {
+  while (neap__job_has_room(io, NEAP_LANE_DNS)) {
     struct neap_list *link = neap__list_pop(&io->dns_waiters);
     if (link == NULL)
       return;
@@ -136,6 +134,7 @@ int neap__dns_lookup(struct neap_rt *rt, const char *host, uint16_t port,
   struct lookup *lookup = neap__op_data(op);
   lookup->host = host;
   op->cancel = call_off;
+  rt->io->dns_next = submit_queued;
   neap__list_push(&rt->io->dns_waiters, &op->link);
   submit_queued(rt);
   err = neap__op_park(op);

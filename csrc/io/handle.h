@@ -37,17 +37,17 @@ struct neap_io {
   bool sigpipe;
 
   /* job.c and dns.c: what is in libuv's thread pool now, and who waits for a
-     place there (DESIGN 6: each kind has a cap). */
-  uint32_t fs_jobs, dns_jobs;
-  uint32_t fs_cap, dns_cap; /* 0: the pool was not looked at yet */
-  struct neap_list fs_waiters, dns_waiters;
+     place there: each kind has a cap. */
+  uint32_t fs_jobs, dns_jobs, offload_jobs;
+  uint32_t fs_cap, dns_cap, offload_cap; /* 0: the pool was not looked at yet */
+  uint32_t other_cap;                    /* on dns and offload together */
+  struct neap_list fs_waiters, dns_waiters, offload_waiters;
+  void (*dns_next)(struct neap_rt *rt); /* NULL: nobody has looked a name up */
 
   struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
 
   /* signal.c: by number, those that are listened to. */
   struct neap_signal_watch *signals[NEAP_SIGNALS];
-
-  struct neap_list children; /* process.c: those that have not been reaped */
 
   /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
   bool no_fast_open, no_fast_read;

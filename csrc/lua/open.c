@@ -9,6 +9,7 @@
 #include "lua/cancelled.h"
 #include "lua/context.h"
 #include "lua/neapl.h"
+#include "lua/offload.h"
 #include "lua/scope.h"
 #include "lua/shield.h"
 #include "lua/start.h"
@@ -257,6 +258,7 @@ int luaopen_neap(lua_State *L) {
   neapL_start_open(L, N);
   neapL_context_open(L, N);
   neapL_wait_fd_open(L, N);
+  neapL_offload_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");
