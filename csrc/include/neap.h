@@ -735,6 +735,34 @@ NEAP_API int neap_wait_fd(neap_rt *rt, int fd, int events, uint64_t due_ns);
 NEAP_API int neap_offload(neap_rt *rt, int (*fn)(void *arg),
                           void (*stop)(void *arg), void *arg);
 
+/* How big the terminal behind fd is. Does not wait. Returns 0, UV_ENOTTY, or
+   a negative code. */
+NEAP_API int neap_tty_size(int fd, int *columns, int *rows);
+
+/*
+ * Has the terminal behind stdin give every key at once and do nothing about it
+ * itself, or gives it back. Does not wait. It is also given back at the
+ * runtime's end, at exit, and when a signal that nobody handles ends the
+ * process. Returns 0, UV_ENOTTY, or a negative code.
+ */
+NEAP_API int neap_tty_raw(neap_rt *rt, bool on);
+
+/*
+ * stdin (0), stdout (1) or stderr (2) as an open file; writes go out at once.
+ * What other processes share is left as it is: no call here changes whether it
+ * blocks. Does not wait. Returns 0 and the file in *out, of which the caller
+ * holds a share; UV_EBADF when it is closed; or a negative code.
+ */
+NEAP_API int neap_file_std(neap_rt *rt, int which, neap_file **out);
+
+/* After such a file was closed: the descriptor itself is /dev/null from now on,
+   so that whoever is at its other end sees the end, and nobody gets its number.
+   Does not wait. Returns 0 or a negative code. */
+NEAP_API int neap_file_end_std(int which);
+
+/* The file's descriptor, or UV_EBADF. Does not wait. */
+NEAP_API int neap_file_fd(const neap_file *file);
+
 #ifdef __cplusplus
 }
 #endif

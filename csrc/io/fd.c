@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +108,23 @@ int64_t neap__fd_write(int fd, const char *bytes, size_t n) {
   ssize_t result;
   do {
     result = write(fd, bytes, n < AT_ONCE ? n : AT_ONCE);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : result;
+}
+
+int64_t neap__fd_recv(int fd, char *bytes, size_t n) {
+  ssize_t result;
+  do {
+    result = recv(fd, bytes, n < AT_ONCE ? n : AT_ONCE, MSG_DONTWAIT);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : result;
+}
+
+int64_t neap__fd_send(int fd, const char *bytes, size_t n) {
+  ssize_t result;
+  do {
+    result =
+        send(fd, bytes, n < AT_ONCE ? n : AT_ONCE, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (result < 0 && errno == EINTR);
   return result < 0 ? last_error() : result;
 }

@@ -45,6 +45,11 @@ int64_t neap__fd_read(int fd, char *bytes, size_t n);
 /* Writes up to n bytes; returns how many. */
 int64_t neap__fd_write(int fd, const char *bytes, size_t n);
 
+/* The same two of a socket, which may be a blocking one: UV_EAGAIN instead of
+   waiting. No SIGPIPE. */
+int64_t neap__fd_recv(int fd, char *bytes, size_t n);
+int64_t neap__fd_send(int fd, const char *bytes, size_t n);
+
 /* Writes n bytes; *done counts those that were written, on failure too. With
    wait set it blocks where a non-blocking descriptor would not. */
 int neap__fd_write_all(int fd, const char *bytes, size_t n, bool wait,

@@ -205,6 +205,8 @@ static int init_poll(struct neap_file *file) {
 }
 
 int neap__file_wait_ready(struct neap_file *file, int events, bool shielded) {
+  if (file->shared != NEAP_FILE_OWN)
+    return neap__file_std_wait(file, events, shielded);
   int err = init_poll(file);
   if (err == UV_EPERM) { /* epoll_ctl(2): "does not support epoll" */
     file->kind = NEAP_FD_REGULAR;
@@ -350,6 +352,10 @@ int neap_file_close(neap_file *file) {
   }
   neap__handle_unref(&file->handle);
   return err;
+}
+
+int neap_file_fd(const neap_file *file) {
+  return file->state == NEAP_FILE_OPEN ? file->fd : UV_EBADF;
 }
 
 bool neap_file_is_closed(const neap_file *file) {

@@ -19,12 +19,33 @@ static void clear(struct neap_file *file) {
   out->start = out->len = 0;
 }
 
+/* In the pool, as much as it takes at once. */
+static int write_piece(struct neap_file *file, bool shielded) {
+  struct neap_inbuf *out = &file->out;
+  struct neap_file_job job = {.bytes = out->block + out->start, .n = out->len};
+  bool ran;
+  if (job.n > NEAP_FILE_PIECE)
+    job.n = NEAP_FILE_PIECE;
+  int err = neap__file_run(file, "write",
+                           shielded ? NEAP_JOB_SHIELDED : NEAP_JOB_EFFECT, &job,
+                           &ran);
+  if (ran && err < 0) {
+    clear(file);
+  } else if (ran) {
+    neap__inbuf_take(out, job.n);
+    neap__inbuf_commit(out, mem_of(file));
+  }
+  return err;
+}
+
 static int write_polled(struct neap_file *file, bool shielded) {
   struct neap_inbuf *out = &file->out;
   while (out->len > 0 && file->kind != NEAP_FD_REGULAR) {
-    int64_t n = neap__fd_write(file->fd, neap__inbuf_bytes(out), out->len);
+    int64_t n = neap__file_std_write(file, neap__inbuf_bytes(out), out->len);
     if (n == UV_EAGAIN) {
       int err = neap__file_wait_ready(file, UV_WRITABLE, shielded);
+      if (err == 0 && file->shared == NEAP_FILE_POOLED)
+        err = write_piece(file, shielded);
       if (err < 0)
         return err;
     } else if (n < 0) {

@@ -49,6 +49,9 @@ struct neap_io {
   /* signal.c: by number, those that are listened to. */
   struct neap_signal_watch *signals[NEAP_SIGNALS];
 
+  struct neap_tty *tty; /* tty.c: it is raw, or NULL */
+  bool at_exit;         /* and is given back there */
+
   /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
   bool no_fast_open, no_fast_read;
 };

@@ -213,6 +213,8 @@ static const struct part {
 } parts[] = {
     {"fs", "neap.fs", false},           {"net", "neap.net", false},
     {"process", "neap.process", false}, {"signal", "neap.signal", false},
+    {"tty", "neap.tty", false},         {"stdin", "neap.std", true},
+    {"stdout", "neap.std", true},       {"stderr", "neap.std", true},
     {"all", "neap.combine", true},      {"all_settled", "neap.combine", true},
     {"any", "neap.combine", true},      {"map", "neap.combine", true},
     {"race", "neap.combine", true},
