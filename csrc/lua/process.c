@@ -10,7 +10,7 @@
 #include <string.h>
 #include <uv.h>
 
-#define TYPE   "neap.process"
+#define TYPE   "neap.child"
 #define OUTPUT "neap.output"
 
 static const char *const stdio_names[] = {"stdin", "stdout", "stderr"};
