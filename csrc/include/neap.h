@@ -582,9 +582,9 @@ typedef enum neap_process_step {
 
 /* What to start. All-zero but size and argv: the defaults. */
 typedef struct neap_process_options {
-  size_t size; /* sizeof(neap_process_options) */
-  char *const
-      *argv; /* ended by NULL; argv[0] is a path, or looked for in PATH */
+  size_t size;       /* sizeof(neap_process_options) */
+  const char *file;  /* a path, or looked for in PATH; NULL: argv[0] */
+  char *const *argv; /* ended by NULL */
   char *const *envp; /* "NAME=value", ended by NULL; NULL: ours */
   const char *cwd;   /* NULL: ours */
   neap_stdio stdio[3];
@@ -641,8 +641,8 @@ NEAP_API bool neap_process_waited(const neap_process *process);
 /*
  * Ends a process that still runs: its group (itself, where it has none of its
  * own) gets SIGTERM, after the grace SIGKILL, and it is waited for; a detached
- * one is let go. Waits, but is not cancelled. Returns 0 or UV_ENOMEM: it ends
- * all the same.
+ * one is let go. Waits, but is not cancelled. Returns 0; UV_ENOMEM, if somebody
+ * else is closing it: it ends all the same.
  */
 NEAP_API int neap_process_close(neap_process *process);
 

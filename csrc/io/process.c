@@ -210,10 +210,15 @@ static enum neap_op_fate stays(struct neap_op *op) {
 
 /* Waits until it has ended, whatever happens: it will before long. */
 static int await_end(struct neap_process *p) {
-  struct neap_op *op;
-  int err = neap__op_new(p->handle.rt, "process", 0, &op);
-  if (err < 0)
-    return err;
+  struct neap_op *op = &p->closer;
+  if (!p->has_closer) {
+    p->has_closer = true;
+    neap__op_init(p->handle.rt, "process", op);
+  } else {
+    int err = neap__op_new(p->handle.rt, "process", 0, &op);
+    if (err < 0)
+      return err;
+  }
   neap__waitq_push(&p->closers, op);
   op->cancel = stays;
   return neap__op_await(op);

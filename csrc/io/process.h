@@ -14,6 +14,8 @@ struct neap_process {
   struct neap_signal_hook sigchld; /* watched while it is open */
   struct neap_list waiters;        /* ops of those who wait for its end */
   struct neap_list closers;        /* and of those who have closed it */
+  struct neap_op closer;           /* the first one's: it needs no memory */
+  bool has_closer;
 
   int pid;
   bool own_group;

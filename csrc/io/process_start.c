@@ -173,7 +173,7 @@ static bool shares_terminal(const neap_process_options *options) {
 static int run_program(struct start *start, struct neap_process *p) {
   neap_process_options *o = start->options;
   struct neap_spawn how = {
-      .file = o->argv[0],
+      .file = o->file != NULL ? o->file : o->argv[0],
       .argv = o->argv,
       .envp = o->envp != NULL ? o->envp : environ,
       .cwd = o->cwd,

@@ -176,7 +176,7 @@ static void check_object(lua_State *L, int arg, const char *field,
         L, arg, field,
         lua_pushfstring(L, "string, file or connection expected, got %s",
                         luaL_typename(L, -1)));
-  if (file != NULL && file->file != NULL) {
+  if (file != NULL && file->file != NULL && !neap_file_is_closed(file->file)) {
     io->kind = NEAP_STDIO_FILE;
     io->file = file->file;
   } else if (conn != NULL && conn->stream != NULL) {

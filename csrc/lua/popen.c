@@ -57,9 +57,10 @@ int neapL_popen(lua_State *L) {
                 "invalid mode");
   neap_rt *rt = neapL_waitrt(L);
   int piped = mode[0] == 'r' ? 1 : 0;
-  char *const argv[] = {"/bin/sh", "-c", (char *)command, NULL};
+  char *const argv[] = {"sh", "-c", (char *)command, NULL};
   neap_process_options *o = lua_newuserdatauv(L, sizeof *o, 0);
-  *o = (neap_process_options){.size = sizeof *o, .argv = argv};
+  *o = (neap_process_options){
+      .size = sizeof *o, .file = "/bin/sh", .argv = argv};
   o->stdio[piped].kind = NEAP_STDIO_BUFFERED;
   struct neapL_file *box = neapL_file_new(L);
   int err = neap_process_spawn(rt, o, &box->process);
