@@ -3,11 +3,21 @@
 
 #include "core/scope.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char *neap_version(void) {
   return NEAP_VERSION;
+}
+
+/* Closing one of the first three descriptors is a mistake for libuv, which it
+   aborts on: where they are closed its own must not get their numbers. */
+static void hold_std(void) {
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+      open("/dev/null", O_RDWR); /* the lowest number that is free */
 }
 
 static int open_loop(struct neap_rt *rt, struct uv_loop_s *loop) {
@@ -18,6 +28,7 @@ static int open_loop(struct neap_rt *rt, struct uv_loop_s *loop) {
   uv_loop_t *own = neap__mem_zalloc(&rt->mem, sizeof *own);
   if (own == NULL)
     return UV_ENOMEM;
+  hold_std();
   int err = uv_loop_init(own);
   if (err < 0) {
     neap__mem_free(&rt->mem, own, sizeof *own);

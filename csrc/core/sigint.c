@@ -57,6 +57,8 @@ static bool is_ours(const struct sigaction *action) {
 
 void neap__sigint_watch(struct neap_rt *rt) {
   struct sigaction now;
+  if (rt->sigint.listeners > 0)
+    return;
   neap__sigint_claim(rt);
   if (thread_rt != rt)
     return; /* another runtime's main drives this one: it has the signal */
@@ -78,12 +80,25 @@ void neap__sigint_watch(struct neap_rt *rt) {
   }
 }
 
-void neap__sigint_unwatch(struct neap_rt *rt) {
+/* Takes our handler away, if it is still there. */
+static void step_aside(struct neap_rt *rt) {
   struct sigaction now;
   if (rt->sigint.installed && sigaction(SIGINT, NULL, &now) == 0 &&
       is_ours(&now))
     sigaction(SIGINT, &rt->sigint.old, NULL);
   rt->sigint.installed = 0;
+}
+
+void neap__sigint_listen(struct neap_rt *rt, int by) {
+  rt->sigint.listeners += (uint32_t)by;
+  if (rt->sigint.listeners > 0)
+    step_aside(rt);
+  else if (!rt->closing)
+    neap__sigint_watch(rt); /* main may be waiting */
+}
+
+void neap__sigint_unwatch(struct neap_rt *rt) {
+  step_aside(rt);
   if (thread_rt == rt)
     thread_rt = NULL;
 }

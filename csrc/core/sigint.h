@@ -16,6 +16,7 @@ struct neap_sigint {
   /* Set before it is, so that the handler finds it set. */
   volatile sig_atomic_t installed;
   volatile sig_atomic_t pending; /* it came while main waits */
+  uint32_t listeners; /* who have asked for SIGINT: it is theirs, not main's */
 };
 
 /* The runtime that signal handlers on this thread find, or NULL; and the wish
@@ -26,6 +27,12 @@ void neap__sigint_claim(struct neap_rt *rt);
 /* Main is about to wait in a poll: puts our handler in front, if SIGINT has a
    handler function that isn't ours. */
 void neap__sigint_watch(struct neap_rt *rt);
+
+/*
+ * Somebody listens to SIGINT from now on (by = 1), or does no longer (-1). It
+ * does not end main's wait meanwhile, and our handler stands in nobody's way.
+ */
+void neap__sigint_listen(struct neap_rt *rt, int by);
 
 /* Takes our handler away again, if it is still there, and forgets rt. */
 void neap__sigint_unwatch(struct neap_rt *rt);

@@ -873,6 +873,218 @@ NEAP_API bool neap_watch_waited(const neap_watch *watch);
    not wait. NULL is harmless. */
 NEAP_API void neap_watch_close(neap_watch *watch);
 
+/* --- processes, signals, descriptors -------------------------------------- */
+
+typedef struct neap_process neap_process;
+typedef struct neap_listener neap_listener; /* hears signals */
+
+/* What one of a child's standard descriptors is. */
+typedef enum neap_stdio_kind {
+  NEAP_STDIO_INHERIT,  /* ours */
+  NEAP_STDIO_NULL,     /* /dev/null */
+  NEAP_STDIO_PIPE,     /* a pipe to us: neap_process_options.pipes */
+  NEAP_STDIO_BUFFERED, /* the same as an open file: .files */
+  NEAP_STDIO_FD,       /* a descriptor */
+  NEAP_STDIO_FILE,     /* an open file, from where it stands */
+  NEAP_STDIO_STREAM    /* a connection: it is the child's, and closed here */
+} neap_stdio_kind;
+
+typedef struct neap_stdio {
+  neap_stdio_kind kind;
+  int fd;
+  neap_file *file;
+  neap_stream *stream;
+} neap_stdio;
+
+/* Where starting a program failed. */
+typedef enum neap_process_step {
+  NEAP_PROCESS_SYSTEM, /* no process, no pipe */
+  NEAP_PROCESS_STDIO,
+  NEAP_PROCESS_CWD,
+  NEAP_PROCESS_USER,
+  NEAP_PROCESS_PROGRAM
+} neap_process_step;
+
+/* What to start. All-zero but size and argv: the defaults. */
+typedef struct neap_process_options {
+  size_t size;       /* sizeof(neap_process_options) */
+  const char *file;  /* a path, or looked for in PATH; NULL: argv[0] */
+  char *const *argv; /* ended by NULL */
+  char *const *envp; /* "NAME=value", ended by NULL; NULL: ours */
+  const char *cwd;   /* NULL: ours */
+  neap_stdio stdio[3];
+  uint64_t grace_ns; /* between TERM and KILL; 0: two seconds */
+  bool detached;     /* a session of its own, and it may outlive us */
+  bool has_uid, has_gid;
+  uint32_t uid, gid;
+  /* Filled in: our ends of pipes, which the caller closes, or NULL; where it
+     failed. */
+  neap_stream *pipes[3];
+  neap_file *files[3];
+  neap_process_step failed;
+} neap_process_options;
+
+/* How a process ended: code, or the number of the signal that killed it. */
+typedef struct neap_status {
+  int code;
+  int signal; /* 0: none */
+} neap_status;
+
+/*
+ * Starts a program. It is the first of a process group of its own, but for one
+ * that inherits a terminal as its stdin, which it could not read from there.
+ * Descriptors other than the three are not passed on. Waits, if a file is
+ * to be written out first. Returns 0 and the process in *out, which the caller
+ * closes; or a negative code with nothing left.
+ */
+NEAP_API int neap_process_spawn(neap_rt *rt, neap_process_options *options,
+                                neap_process **out);
+
+/* Waits until the process has ended. Waits, until due_ns at most. Returns 0 and
+   how in *out (may be NULL); UV_ETIMEDOUT; UV_EBADF after closing, UV_ECANCELED
+   when it is closed meanwhile; UV_ECHILD when somebody else has taken its exit
+   status; or the code that ended the wait. */
+NEAP_API int neap_process_wait(neap_process *process, uint64_t due_ns,
+                               neap_status *out);
+
+/* Sends it, or its whole group, a signal. Does not wait. Returns 0; UV_ESRCH
+   once it has ended: never is another process hit; or a negative code. */
+NEAP_API int neap_process_kill(neap_process *process, int signum, bool group);
+
+/* How it ended, also after closing. Does not wait. Returns 0; UV_EAGAIN: it is
+   not known to have; UV_ECHILD. */
+NEAP_API int neap_process_result(const neap_process *process, neap_status *out);
+
+/* Its number. Does not wait. */
+NEAP_API int neap_process_pid(const neap_process *process);
+
+/* Whether it is known not to have ended; whether a task waits for it. Does not
+   wait. */
+NEAP_API bool neap_process_runs(const neap_process *process);
+NEAP_API bool neap_process_waited(const neap_process *process);
+
+/*
+ * Ends a process that still runs: its group (itself, where it has none of its
+ * own) gets SIGTERM, after the grace SIGKILL, and it is waited for; a detached
+ * one is let go. Waits, but is not cancelled. Returns 0; UV_ENOMEM, if somebody
+ * else is closing it: it ends all the same.
+ */
+NEAP_API int neap_process_close(neap_process *process);
+
+/* Begins to end it, if nobody has, and gives the caller's share up. Does not
+   wait. Returns whether it ran, and is ended now. NULL is harmless. */
+NEAP_API bool neap_process_free(neap_process *process);
+
+/* How to run a program to its end. */
+typedef struct neap_run_options {
+  size_t size;      /* sizeof(neap_run_options) */
+  neap_bytes input; /* for a stdin that is a pipe: the caller's */
+  size_t max;       /* bytes of each output; 0: no limit */
+  uint64_t due_ns;  /* 0: no limit */
+} neap_run_options;
+
+typedef struct neap_output neap_output; /* what a program has written */
+
+/*
+ * Runs a program to its end: feeds its stdin, collects its stdout and stderr,
+ * each if it is a pipe, and waits until they have ended and it has. Waits.
+ * Returns 0 and what it brought in *out, which the caller frees; UV_EMSGSIZE
+ * when an output is longer than max; or a code as neap_process_spawn and wait
+ * do. On any failure the process has been ended as neap_process_close does.
+ */
+NEAP_API int neap_process_run(neap_rt *rt, neap_process_options *options,
+                              const neap_run_options *how, neap_output **out);
+
+/* How it ended, and what it has written to stdout (1) or stderr (2); base is
+   NULL where that was no pipe. Does not wait. */
+NEAP_API neap_status neap_output_status(const neap_output *output);
+NEAP_API neap_view neap_output_bytes(const neap_output *output, int which);
+
+/* Does not wait. NULL is harmless. */
+NEAP_API void neap_output_free(neap_output *output);
+
+/* "SIGTERM" to its number, 0 for a name that is none; and back, or NULL. Does
+   not wait. */
+NEAP_API int neap_signal_number(const char *name);
+NEAP_API const char *neap_signal_name(int signum);
+
+/*
+ * Listens to n signals. They are not acted upon otherwise until the last
+ * listener is closed; then they get back what they had. Does not wait. Returns
+ * 0 and a listener in *out, which the caller closes; UV_EINVAL for a signal
+ * that can't be listened to; or a negative code.
+ */
+NEAP_API int neap_signal_listen(neap_rt *rt, const int *signums, size_t n,
+                                neap_listener **out);
+
+/*
+ * The next signal: several of one kind that nobody has taken yet are one.
+ * Waits, until due_ns at most. Returns its number; UV_ETIMEDOUT; UV_EBADF on a
+ * closed listener, UV_ECANCELED when it is closed meanwhile; or the code that
+ * ended the wait.
+ */
+NEAP_API int neap_listener_wait(neap_listener *listener, uint64_t due_ns);
+
+/* Whether a task waits on it. Does not wait. */
+NEAP_API bool neap_listener_waited(const neap_listener *listener);
+
+/* Wakes who waits with UV_ECANCELED and gives the caller's share up. Does not
+   wait. NULL is harmless. */
+NEAP_API void neap_listener_close(neap_listener *listener);
+
+/* Ignores a signal from now on, or from when nobody listens to it any more;
+   programs that are started ignore it, too. Does not wait. Returns 0 or a
+   negative code. */
+NEAP_API int neap_signal_ignore(neap_rt *rt, int signum);
+
+#define NEAP_READABLE 1
+#define NEAP_WRITABLE 2
+
+/*
+ * Waits until fd can be read from or written to, as events asks. fd is left as
+ * it is: not made non-blocking, and any number of tasks may wait. It must stay
+ * open. Waits, until due_ns at most. Returns what has come of NEAP_READABLE and
+ * NEAP_WRITABLE (an error or a hang-up is both); UV_EBADF, UV_ETIMEDOUT, or the
+ * code that ended the wait.
+ */
+NEAP_API int neap_wait_fd(neap_rt *rt, int fd, int events, uint64_t due_ns);
+
+/*
+ * Runs fn(arg) in libuv's thread pool, with at most half of its threads at a
+ * time. Waits. The task can be cancelled until it has begun; after that, if
+ * stop is not NULL, stop(arg) is called, on this thread, and fn is waited for.
+ * So arg is the caller's alone when this returns. Returns fn's result, 0 or
+ * more; the code that ended the wait, and fn did not run; or a negative code,
+ * also fn's.
+ */
+NEAP_API int neap_offload(neap_rt *rt, int (*fn)(void *arg),
+                          void (*stop)(void *arg), void *arg);
+
+/* How big the terminal behind fd is. Does not wait. Returns 0, UV_ENOTTY, or
+   a negative code. */
+NEAP_API int neap_tty_size(int fd, int *columns, int *rows);
+
+/*
+ * Has the terminal behind stdin give every key at once and do nothing about it
+ * itself, or gives it back. Does not wait. It is also given back at the
+ * runtime's end, at exit, and when a signal that nobody handles ends the
+ * process. Returns 0, UV_ENOTTY, or a negative code.
+ */
+NEAP_API int neap_tty_raw(neap_rt *rt, bool on);
+
+/*
+ * stdin (0), stdout (1) or stderr (2) as an open file; writes go out at once.
+ * What other processes share is left as it is: no call here changes whether it
+ * blocks. Does not wait. Returns 0 and the file in *out, of which the caller
+ * holds a share; UV_EBADF when it is closed; or a negative code.
+ */
+NEAP_API int neap_file_std(neap_rt *rt, int which, neap_file **out);
+
+/* After such a file was closed: the descriptor itself is /dev/null from now on,
+   so that whoever is at its other end sees the end, and nobody gets its number.
+   Does not wait. Returns 0 or a negative code. */
+NEAP_API int neap_file_end_std(int which);
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,6 +18,10 @@ NEAP_API int luaopen_neap(lua_State *L);
 NEAP_API int luaopen_neap_fs(lua_State *L);
 NEAP_API int luaopen_neap_net(lua_State *L);
 NEAP_API int luaopen_neap_testing_core(lua_State *L);
+NEAP_API int luaopen_neap_process(lua_State *L);
+NEAP_API int luaopen_neap_signal(lua_State *L);
+NEAP_API int luaopen_neap_std(lua_State *L);
+NEAP_API int luaopen_neap_tty(lua_State *L);
 
 #ifdef __cplusplus
 }

@@ -30,8 +30,6 @@ static void describe(const struct neap_op *op, char *out, size_t size) {
 static const struct neap_op_kind kind = {.what = "look-up of",
                                          .describe = describe};
 
-static void submit_queued(struct neap_rt *rt);
-
 static void on_resolved(uv_getaddrinfo_t *req, int status,
                         struct addrinfo *result) {
   struct lookup *lookup = NEAP_LIST_ENTRY(req, struct lookup, req);
@@ -39,7 +37,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status,
   struct neap_rt *rt = op->rt;
   rt->io->dns_jobs--;
   rt->uv_handles--;
-  submit_queued(rt);
+  neap__job_next(rt);
   if (neap__op_abandoned(op))
     uv_freeaddrinfo(result); /* NULL is harmless */
   else
@@ -62,7 +60,7 @@ static void submit(struct neap_rt *rt, struct neap_op *op) {
 
 static void submit_queued(struct neap_rt *rt) {
   struct neap_io *io = rt->io;
-  while (io->dns_jobs < io->dns_cap) {
+  while (neap__job_has_room(io, NEAP_LANE_DNS)) {
     struct neap_list *link = neap__list_pop(&io->dns_waiters);
     if (link == NULL)
       return;
@@ -149,6 +147,7 @@ int neap__dns_lookup(struct neap_rt *rt, const char *host, uint16_t port,
   struct lookup *lookup = neap__op_data(op);
   memcpy(lookup->host, host, len);
   op->cancel = call_off;
+  rt->io->dns_next = submit_queued;
   neap__list_push(&rt->io->dns_waiters, &op->link);
   submit_queued(rt);
   err = neap__op_park(op);

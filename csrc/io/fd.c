@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +38,26 @@ int neap__fd_open(const char *path, int flags, int mode) {
   if (fd == UV_EAGAIN)
     fd = open_again(path, flags | O_CLOEXEC, mode);
   return fd;
+}
+
+int neap__fd_again(int fd, bool blocking) {
+  char path[40];
+  int flags;
+  do {
+    flags = fcntl(fd, F_GETFL);
+  } while (flags < 0 && errno == EINTR);
+  if (flags < 0)
+    return last_error();
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  int again = open_again(
+      path,
+      (flags & (O_ACCMODE | O_APPEND)) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+  if (again < 0 || !blocking)
+    return again;
+  int err = neap__fd_set_blocking(again);
+  if (err < 0)
+    neap__fd_close(again);
+  return err < 0 ? err : again;
 }
 
 static enum neap_fd_kind kind_of(mode_t mode) {
@@ -96,6 +118,23 @@ int64_t neap__fd_write(int fd, const char *bytes, size_t n) {
   ssize_t result;
   do {
     result = write(fd, bytes, n < AT_ONCE ? n : AT_ONCE);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : result;
+}
+
+int64_t neap__fd_recv(int fd, char *bytes, size_t n) {
+  ssize_t result;
+  do {
+    result = recv(fd, bytes, n < AT_ONCE ? n : AT_ONCE, MSG_DONTWAIT);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? last_error() : result;
+}
+
+int64_t neap__fd_send(int fd, const char *bytes, size_t n) {
+  ssize_t result;
+  do {
+    result =
+        send(fd, bytes, n < AT_ONCE ? n : AT_ONCE, MSG_DONTWAIT | MSG_NOSIGNAL);
   } while (result < 0 && errno == EINTR);
   return result < 0 ? last_error() : result;
 }

@@ -25,6 +25,14 @@ enum neap_fd_kind {
  */
 int neap__fd_open(const char *path, int flags, int mode);
 
+/*
+ * Opens what fd stands for anew, with a description that nobody shares: whether
+ * that blocks is nobody else's business. Never waits for a FIFO's other end.
+ * Returns a descriptor or a negative code: a socket can't be opened again,
+ * a terminal that was given by another user may not.
+ */
+int neap__fd_again(int fd, bool blocking);
+
 /* What fd is and how long; size may be NULL. Returns 0 or a negative code. */
 int neap__fd_look(int fd, enum neap_fd_kind *kind, uint64_t *size);
 
@@ -41,6 +49,11 @@ int64_t neap__fd_read_at(int fd, char *bytes, size_t n, int64_t at);
 
 /* Writes up to n bytes; returns how many. */
 int64_t neap__fd_write(int fd, const char *bytes, size_t n);
+
+/* The same two of a socket, which may be a blocking one: UV_EAGAIN instead of
+   waiting. No SIGPIPE. */
+int64_t neap__fd_recv(int fd, char *bytes, size_t n);
+int64_t neap__fd_send(int fd, const char *bytes, size_t n);
 
 /* Writes n bytes; *done counts those that were written, on failure too. With
    wait set it blocks where a non-blocking descriptor would not. */

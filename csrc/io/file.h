@@ -1,8 +1,9 @@
 /*
  * file.h: an open file, for the files that make it up: file.c (its life, whose
  * turn it is), file_wait.c (what its owner waits for), file_open.c,
- * file_read.c, file_write.c, file_behind.c (writing while the script goes on),
- * file_at.c (places in it), file_attr.c (what it is) and file_lock.c. It is
+ * file_std.c, file_read.c, file_write.c, file_behind.c (writing while the
+ * script goes on), file_at.c (places in it), file_attr.c (what it is) and
+ * file_lock.c. It is
  * buffered as stdio is: bytes that were read ahead, or bytes that are still to
  * be written.
  *
@@ -33,6 +34,14 @@ enum neap_file_state {
   NEAP_FILE_SHUT
 };
 
+/* A description that other processes have as well, so that it must not be made
+   non-blocking. */
+enum neap_file_shared {
+  NEAP_FILE_OWN,    /* or a regular file, where it makes no difference */
+  NEAP_FILE_SOCKET, /* each call says that it doesn't want to wait */
+  NEAP_FILE_POOLED  /* calls are left to the pool when it is ready */
+};
+
 struct neap_file {
   struct neap_handle handle;
 
@@ -47,9 +56,11 @@ struct neap_file {
   int fd;
   uint8_t state, kind; /* enum neap_file_state, enum neap_fd_kind */
   bool readable, writable;
-  bool no_fast; /* its file system has no non-blocking reads */
-  bool wrote;   /* closing it may bring a late failure */
-  int shut_err; /* how the last flush and the closing went */
+  bool no_fast;   /* its file system has no non-blocking reads */
+  bool wrote;     /* closing it may bring a late failure */
+  uint8_t std;    /* file_std.c: 1 + the standard descriptor that it is, or 0 */
+  uint8_t shared; /* enum neap_file_shared */
+  int shut_err;   /* how the last flush and the closing went */
 
   struct neap_inbuf in, out; /* read ahead; to be written */
   size_t marked;             /* out.len when the operation began */
@@ -192,5 +203,23 @@ int neap__file_behind_stop(struct neap_file *file);
 /* Forgets what was read ahead: the descriptor goes back to where the reader
    stands. Returns 0, UV_ESPIPE where there is no going back. */
 int neap__file_at_reader(struct neap_file *file);
+
+/* --- file_std.c ----------------------------------------------------- */
+
+/* What can be had, or written, at once, of a file that is polled; UV_EAGAIN
+   else. */
+int64_t neap__file_std_read(const struct neap_file *file, char *bytes,
+                            size_t n);
+int64_t neap__file_std_write(const struct neap_file *file, const char *bytes,
+                             size_t n);
+
+/* Whether nobody will write to a FIFO any more that is at its end now. */
+bool neap__file_std_hung_up(const struct neap_file *file);
+
+/* As neap__file_wait_ready, of a shared description. */
+int neap__file_std_wait(struct neap_file *file, int events, bool shielded);
+
+/* Bytes that a FIFO or a terminal which is ready takes without waiting. */
+#define NEAP_FILE_PIECE ((size_t)4096)
 
 #endif

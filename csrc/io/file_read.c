@@ -49,8 +49,8 @@ int neap_file_try_read(neap_file *file) {
  */
 static int64_t fill_now(struct neap_file *file, char *room, size_t size) {
   if (file->kind != NEAP_FD_REGULAR) {
-    int64_t n = neap__fd_read(file->fd, room, size);
-    if (n == 0 && file->kind == NEAP_FD_FIFO && !neap__fd_hung_up(file->fd))
+    int64_t n = neap__file_std_read(file, room, size);
+    if (n == 0 && file->kind == NEAP_FD_FIFO && !neap__file_std_hung_up(file))
       return UV_EAGAIN;
     return n;
   }
@@ -79,6 +79,8 @@ static int64_t fill_waiting(struct neap_file *file, char *room, size_t size) {
     int err = neap__file_wait_ready(file, UV_READABLE, false);
     if (err < 0)
       return err;
+    if (file->shared == NEAP_FILE_POOLED)
+      break;
     int64_t n = fill_now(file, room, size);
     if (n != UV_EAGAIN)
       return n;

@@ -67,6 +67,8 @@ static int init_poll(struct neap_file *file) {
 }
 
 int neap__file_wait_ready(struct neap_file *file, int events, bool shielded) {
+  if (file->shared != NEAP_FILE_OWN)
+    return neap__file_std_wait(file, events, shielded);
   int err = init_poll(file);
   if (err == UV_EPERM) { /* epoll_ctl(2): "does not support epoll" */
     file->kind = NEAP_FD_REGULAR;

@@ -18,12 +18,41 @@ void neap__file_write_clear(struct neap_file *file) {
   out->start = out->len = 0;
 }
 
+/* In the pool. */
+static int write_all(struct neap_file_call *call) {
+  size_t done;
+  return neap__fd_write_all(call->fd, call->bytes, call->n, true, &done);
+}
+
+/* In the pool, as much as it takes at once. */
+static int write_piece(struct neap_file *file, bool shielded) {
+  struct neap_inbuf *out = &file->out;
+  struct neap_file_call call = {
+      .fn = write_all, .bytes = out->block + out->start, .n = out->len};
+  if (call.n > NEAP_FILE_PIECE)
+    call.n = NEAP_FILE_PIECE;
+  size_t n = call.n;
+  bool ran; /* if not (cancelled, no memory for the job) the bytes stay */
+  int err = neap__file_wait_call(file, "write",
+                                 shielded ? NEAP_JOB_SHIELDED : NEAP_JOB_EFFECT,
+                                 &call, &ran);
+  if (ran && err < 0) {
+    neap__file_write_clear(file);
+  } else if (ran) {
+    neap__inbuf_take(out, n);
+    neap__inbuf_commit(out, mem_of(file));
+  }
+  return err;
+}
+
 static int write_polled(struct neap_file *file, bool shielded) {
   struct neap_inbuf *out = &file->out;
   while (out->len > 0 && file->kind != NEAP_FD_REGULAR) {
-    int64_t n = neap__fd_write(file->fd, neap__inbuf_bytes(out), out->len);
+    int64_t n = neap__file_std_write(file, neap__inbuf_bytes(out), out->len);
     if (n == UV_EAGAIN) {
       int err = neap__file_wait_ready(file, UV_WRITABLE, shielded);
+      if (err == 0 && file->shared == NEAP_FILE_POOLED)
+        err = write_piece(file, shielded);
       if (err < 0)
         return err;
     } else if (n < 0) {
@@ -35,12 +64,6 @@ static int write_polled(struct neap_file *file, bool shielded) {
     }
   }
   return 0;
-}
-
-/* In the pool. */
-static int write_all(struct neap_file_call *call) {
-  size_t done;
-  return neap__fd_write_all(call->fd, call->bytes, call->n, true, &done);
 }
 
 int neap__file_write_out(struct neap_file *file, bool shielded) {

@@ -38,8 +38,9 @@ static void free_all(struct neap_rt *rt) {
 }
 
 static void info(struct neap_rt *rt, neap_figures *out) {
-  out->handles = rt->io->nopen;
-  out->jobs = (uint64_t)rt->io->fs_jobs + rt->io->dns_jobs;
+  const struct neap_io *io = rt->io;
+  out->handles = io->nopen;
+  out->jobs = (uint64_t)io->fs_jobs + io->dns_jobs + io->offload_jobs;
 }
 
 /* The runtime's io_active. */
@@ -80,6 +81,7 @@ int neap__handle_io(struct neap_rt *rt, struct neap_io **out) {
     neap__list_init(&io->handles);
     neap__list_init(&io->fs_waiters);
     neap__list_init(&io->dns_waiters);
+    neap__list_init(&io->offload_waiters);
     io->no_fast_open = io->no_fast_read = neap__job_pool_only();
     rt->io = io;
     rt->io_close = close_all;

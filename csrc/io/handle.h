@@ -36,6 +36,8 @@ struct neap_seen {
   uint64_t hash;
   uint64_t until_ns; /* sure to be there still */
 };
+/* Signals have smaller numbers. */
+#define NEAP_SIGNALS 65
 
 /* The I/O layer's part of a runtime. All-zero but the list heads. */
 struct neap_io {
@@ -48,10 +50,20 @@ struct neap_io {
   bool sigpipe;
 
   /* job.c and dns.c: what is in libuv's thread pool now, and who waits for a
-     place there (DESIGN 6: each kind has a cap). */
-  uint32_t fs_jobs, dns_jobs;
-  uint32_t fs_cap, dns_cap; /* 0: the pool was not looked at yet */
-  struct neap_list fs_waiters, dns_waiters;
+     place there: each kind has a cap. */
+  uint32_t fs_jobs, dns_jobs, offload_jobs;
+  uint32_t fs_cap, dns_cap, offload_cap; /* 0: the pool was not looked at yet */
+  uint32_t other_cap;                    /* on dns and offload together */
+  struct neap_list fs_waiters, dns_waiters, offload_waiters;
+  void (*dns_next)(struct neap_rt *rt); /* NULL: nobody has looked a name up */
+
+  struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
+
+  /* signal.c: by number, those that are listened to. */
+  struct neap_signal_watch *signals[NEAP_SIGNALS];
+
+  struct neap_tty *tty; /* tty.c: it is raw, or NULL */
+  bool at_exit;         /* and is given back there */
 
   /* watch_events_linux.c: what all watches that are not recursive share. */
   struct neap_watch_events *watch_events;

@@ -56,8 +56,9 @@ static int try_threads(struct neap_rt *rt, uint32_t n) {
   return err;
 }
 
-/* One thread is left for what is not about files, and half of them for what
-   is not a look-up: slow DNS must not hold files up. */
+/* One thread is left for what is not about files, half of them for what is not
+   a look-up or the script's own, and one for files: none of the three can hold
+   another one up. */
 int neap__job_pool(struct neap_rt *rt) {
   struct neap_io *io;
   int err = neap__handle_io(rt, &io);
@@ -71,8 +72,23 @@ int neap__job_pool(struct neap_rt *rt) {
   threads = 1;
 #endif
   io->fs_cap = threads > 1 ? threads - 1 : 1;
-  io->dns_cap = threads > 1 ? threads / 2 : 1;
+  io->dns_cap = io->offload_cap = threads > 1 ? threads / 2 : 1;
+  io->other_cap = io->fs_cap;
   return 0;
+}
+
+bool neap__job_has_room(const struct neap_io *io, enum neap_job_lane lane) {
+  uint32_t others = io->dns_jobs + io->offload_jobs;
+  switch (lane) {
+  case NEAP_LANE_FS:
+    return io->fs_jobs < io->fs_cap;
+  case NEAP_LANE_DNS:
+    return io->dns_jobs == 0 ||
+           (io->dns_jobs < io->dns_cap && others < io->other_cap);
+  default:
+    return io->offload_jobs == 0 ||
+           (io->offload_jobs < io->offload_cap && others < io->other_cap);
+  }
 }
 
 int neap__job_new(struct neap_rt *rt, const char *what,
@@ -107,8 +123,6 @@ static void on_work(uv_work_t *req) {
   job->work(job);
 }
 
-static void submit_queued(struct neap_rt *rt);
-
 /* Whoever waits is woken; what is left of a job that was let go is freed. */
 static void finish(struct neap_job *job, int status) {
   struct neap_op *op = neap__op_of(job);
@@ -119,12 +133,16 @@ static void finish(struct neap_job *job, int status) {
   neap__op_wake(op, status);
 }
 
+static uint32_t *count_of(struct neap_io *io, const struct neap_job *job) {
+  return job->lane == NEAP_LANE_OFFLOAD ? &io->offload_jobs : &io->fs_jobs;
+}
+
 static void on_done(uv_work_t *req, int status) {
   struct neap_job *job = NEAP_LIST_ENTRY(req, struct neap_job, req);
   struct neap_rt *rt = neap__op_of(job)->rt;
-  rt->io->fs_jobs--;
+  --*count_of(rt->io, job);
   rt->uv_handles--;
-  submit_queued(rt);
+  neap__job_next(rt);
   finish(job, status < 0 ? status : job->result);
 }
 
@@ -133,18 +151,26 @@ static void submit(struct neap_rt *rt, struct neap_job *job) {
   assert(err == 0); /* it fails only without a function to run */
   (void)err;
   job->begun = true;
-  rt->io->fs_jobs++;
+  ++*count_of(rt->io, job);
   rt->uv_handles++;
 }
 
-static void submit_queued(struct neap_rt *rt) {
-  struct neap_io *io = rt->io;
-  while (io->fs_jobs < io->fs_cap) {
-    struct neap_list *link = neap__list_pop(&io->fs_waiters);
+static void submit_queued(struct neap_rt *rt, enum neap_job_lane lane,
+                          struct neap_list *queue) {
+  while (neap__job_has_room(rt->io, lane)) {
+    struct neap_list *link = neap__list_pop(queue);
     if (link == NULL)
       return;
     submit(rt, NEAP_LIST_ENTRY(link, struct neap_job, link));
   }
+}
+
+void neap__job_next(struct neap_rt *rt) {
+  struct neap_io *io = rt->io;
+  submit_queued(rt, NEAP_LANE_FS, &io->fs_waiters);
+  submit_queued(rt, NEAP_LANE_OFFLOAD, &io->offload_waiters);
+  if (io->dns_next != NULL)
+    io->dns_next(rt);
 }
 
 /* The waiter is cancelled. */
@@ -161,8 +187,11 @@ static enum neap_op_fate call_off(struct neap_op *op) {
   }
   /* One that no thread has begun yet comes back to on_done at once. */
   bool begun = uv_cancel((uv_req_t *)&job->req) < 0;
-  if (begun && job->effect == NEAP_JOB_EFFECT)
+  if (begun && job->effect == NEAP_JOB_EFFECT) {
+    if (job->hurry != NULL)
+      job->hurry(job);
     return NEAP_OP_STAYS;
+  }
   job->dropped = true;
   return NEAP_OP_LATE;
 }
@@ -175,8 +204,10 @@ static int hand_out(struct neap_job *job) {
   if (err < 0)
     return err;
   op->cancel = call_off;
-  neap__list_push(&rt->io->fs_waiters, &job->link);
-  submit_queued(rt);
+  neap__list_push(job->lane == NEAP_LANE_OFFLOAD ? &rt->io->offload_waiters
+                                                 : &rt->io->fs_waiters,
+                  &job->link);
+  neap__job_next(rt);
   return 0;
 }
 

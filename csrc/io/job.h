@@ -22,6 +22,9 @@ enum neap_job_effect {
   NEAP_JOB_SHIELDED /* waited for in any case */
 };
 
+/* Each kind has a cap on what it has in the pool; see neap__job_has_room. */
+enum neap_job_lane { NEAP_LANE_FS, NEAP_LANE_DNS, NEAP_LANE_OFFLOAD };
+
 /* The head of a job; what the function needs and brings comes behind it. */
 struct neap_job {
   uv_work_t req;
@@ -33,8 +36,13 @@ struct neap_job {
   void (*drop)(struct neap_job *job);
   /* On the loop's thread, of a job that was started: it has come to its end. */
   void (*done)(struct neap_job *job);
+  /* On the loop's thread: the waiter of a job with an effect that has begun is
+     cancelled, and wants it to end. May come again. NULL: it can't be hurried.
+   */
+  void (*hurry)(struct neap_job *job);
   int result; /* 0 or more, or a negative code; UV_ECANCELED until work ran */
   uint8_t effect;
+  uint8_t lane; /* enum neap_job_lane: files, unless set before it runs */
   bool begun;   /* it was given to the pool */
   bool dropped; /* the waiter was sent away: drop is called, or was */
 };
@@ -44,6 +52,13 @@ struct neap_job {
  * Sets the caps in rt->io. Does not wait. Returns 0 or a negative UV_E*.
  */
 int neap__job_pool(struct neap_rt *rt);
+
+/* Whether one more of that kind may go into the pool. For look-ups, which are
+   libuv's jobs and not ours; then neap__job_next when one has come back. */
+bool neap__job_has_room(const struct neap_io *io, enum neap_job_lane lane);
+
+/* Gives the pool what waits for a place. */
+void neap__job_next(struct neap_rt *rt);
 
 /*
  * A cleared job of size bytes, which begins with a struct neap_job. Does not

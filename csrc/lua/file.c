@@ -218,9 +218,28 @@ static int close_file(lua_State *L, struct neapL_file *box) {
   return neap_file_free(file);
 }
 
+/* The tail of a file that is being closed now, or NULL. Where nobody may wait
+   it goes at once. */
+static const struct neapL_file_tail *take_tail(lua_State *L,
+                                               struct neapL_file *box) {
+  const struct neapL_file_tail *tail = box->tail;
+  neap_rt *rt = neapL_peekrt(L);
+  box->tail = NULL;
+  if (tail == NULL || rt == NULL)
+    return NULL;
+  if (can_wait(L, rt))
+    return tail;
+  tail->dropped(box);
+  return NULL;
+}
+
 /* file:close() -> true | nil, message, code. Waits; not cancellable. */
 static int file_close(lua_State *L) {
-  int err = close_file(L, neapL_file_check(L));
+  struct neapL_file *box = neapL_file_check(L);
+  const struct neapL_file_tail *tail = take_tail(L, box);
+  int err = close_file(L, box);
+  if (tail != NULL)
+    return tail->closed(L, box, err);
   if (err < 0)
     return neapL_fail(L, err, NULL);
   lua_pushboolean(L, true);
@@ -234,7 +253,11 @@ static void warn_failed(lua_State *L, int err) {
 
 /* A failure is raised, unless an error is on its way already. */
 static int file_tbc(lua_State *L) {
-  int err = close_file(L, neapL_file_check(L));
+  struct neapL_file *box = neapL_file_check(L);
+  const struct neapL_file_tail *tail = take_tail(L, box);
+  int err = close_file(L, box);
+  if (tail != NULL)
+    tail->closed(L, box, 0); /* what it says is for who asks */
   if (err < 0 && lua_isnoneornil(L, 2))
     return luaL_error(L, "closing a file failed: %s", neapL_strerror(err));
   if (err < 0)
@@ -251,7 +274,9 @@ static int file_gc(lua_State *L) {
     return 0;
   }
   neapL_gc_enter(L, neap_file_has_waiters(box->file));
-  bool was_open = neapL_file_get(L, box) != NULL;
+  bool was_open = neapL_file_get(L, box) != NULL &&
+                  (box->tail == NULL || !box->tail->quiet);
+  take_tail(L, box);
   int err = 0;
   if (!rt->closed)
     err = neap_file_free(box->file);

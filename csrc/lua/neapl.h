@@ -49,13 +49,13 @@ struct neapL {
   bool traced, has_contexts, has_spawned; /* there ever was one of these */
 
   struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
-  bool main_exempt; /* main is in neap.nopreempt */
+  bool main_exempt;              /* main is in neap.nopreempt */
 
   /* Why nobody may wait just now, whatever a script's function that is called
      does ("in a trace hook"), or NULL. */
   const char *no_wait;
-  uint32_t nfailed; /* in the table of failed_ref */
-  uint32_t unheard; /* failures reported and not taken back */
+  uint32_t nfailed;  /* in the table of failed_ref */
+  uint32_t unheard;  /* failures reported and not taken back */
   uint32_t settling; /* tasks in testing.settle; testing.c */
   bool has_trace_hooks;
   struct neapL_trace_file *trace_file; /* or NULL */

@@ -11,6 +11,7 @@
 #include "lua/context.h"
 #include "lua/dump.h"
 #include "lua/neapl.h"
+#include "lua/offload.h"
 #include "lua/preempt.h"
 #include "lua/scope.h"
 #include "lua/select.h"
@@ -19,6 +20,7 @@
 #include "lua/sync.h"
 #include "lua/task.h"
 #include "lua/trace.h"
+#include "lua/wait_fd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,10 +219,13 @@ static const struct part {
   const char *key, *module;
   bool is_function; /* a field of the module, not the module */
 } parts[] = {
-    {"fs", "neap.fs", false},       {"net", "neap.net", false},
-    {"all", "neap.combine", true},  {"all_settled", "neap.combine", true},
-    {"any", "neap.combine", true},  {"map", "neap.combine", true},
-    {"race", "neap.combine", true}, {"testing", "neap.testing", false},
+    {"fs", "neap.fs", false},           {"net", "neap.net", false},
+    {"process", "neap.process", false}, {"signal", "neap.signal", false},
+    {"tty", "neap.tty", false},         {"stdin", "neap.std", true},
+    {"stdout", "neap.std", true},       {"stderr", "neap.std", true},
+    {"all", "neap.combine", true},      {"all_settled", "neap.combine", true},
+    {"any", "neap.combine", true},      {"map", "neap.combine", true},
+    {"race", "neap.combine", true},     {"testing", "neap.testing", false},
 };
 
 static const struct part *find_part(const char *key) {
@@ -268,6 +273,8 @@ int luaopen_neap(lua_State *L) {
   neapL_select_open(L, N);
   neapL_sync_open(L, N);
   neapL_preempt_open(L, N);
+  neapL_wait_fd_open(L, N);
+  neapL_offload_open(L, N);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, load_part);
   lua_setfield(L, -2, "__index");

@@ -207,7 +207,8 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N) {
   if (P->due == 0 || P->due_on != L || P->due_switches != task->switches)
     return; /* a copy of the hook, or its task has waited since */
   /* A state that closes does so from a finalizer. */
-  if (!N->rt->closing && (N->no_wait != NULL || lua_gc(L, LUA_GCISRUNNING) == -1))
+  if (!N->rt->closing &&
+      (N->no_wait != NULL || lua_gc(L, LUA_GCISRUNNING) == -1))
     return; /* nobody may wait here: the next tick tries again */
   int due = P->due;
   P->due = 0;

@@ -138,8 +138,8 @@ static void on_lost(struct neapL *N) {
 }
 
 /* What core/trace.h asks for. On the driver's stack. */
-static void deliver(neap_rt *rt, const struct neap_trace_event *events, uint32_t n,
-                    uint64_t lost) {
+static void deliver(neap_rt *rt, const struct neap_trace_event *events,
+                    uint32_t n, uint64_t lost) {
   struct neapL *N = rt->binding;
   const char *before = N->no_wait;
   N->no_wait = "in a trace hook";

@@ -12,7 +12,7 @@ local core_rank = {
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
 -- writers of a stream and accepters of a listener are served first come first.
-local io_takes = { op = true, sched = true, mem = true, list = true, rt = true, waitq = true }
+local io_takes = { op = true, sigint = true, sched = true, mem = true, list = true, rt = true, waitq = true }
 
 -- The binding lives by neap.h and neap_lua.h, of io by them alone. Of core it
 -- takes a task's life: how its Lua thread is entered, waits and is unwound.

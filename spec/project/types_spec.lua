@@ -3,7 +3,9 @@
 local support = require("spec.support")
 
 -- Modules that scripts require; each is a class of the same name in types/.
-local module_names = { "neap", "neap.fs", "neap.net", "neap.testing" }
+local module_names = {
+  "neap", "neap.fs", "neap.net", "neap.process", "neap.signal", "neap.testing", "neap.tty",
+}
 
 -- class -> member -> "field" or "function", read off the annotation files:
 --   ---@class neap.task

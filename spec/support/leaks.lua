@@ -38,6 +38,9 @@ local function warm_up(neap)
   if server then
     server:close()
   end
+  -- What is there from its first use on: the standard streams, the epoll of
+  -- wait_fd.
+  assert(neap.stdin and neap.wait_fd(1, "w", 0))
 end
 
 local warm = false

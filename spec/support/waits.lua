@@ -835,4 +835,139 @@ waits["testing.settle"] = function()
   return { wait = neap.testing.settle, finishes = true }
 end
 
+-- -- processes, signals, descriptors, the pool
+
+local process = require("neap.process")
+local signal = require("neap.signal")
+
+waits["process.spawn"] = function()
+  local children = {}
+  return {
+    wait = function()
+      local child = assert(process.spawn({ "true" }))
+      children[#children + 1] = child
+      return child.pid > 0
+    end,
+    value = true,
+    finishes = true,
+    close = function()
+      for _, child in ipairs(children) do
+        child:close()
+      end
+    end,
+  }
+end
+
+waits["process.run"] = function()
+  return {
+    wait = function()
+      return process.run({ "sleep", "1000" })
+    end,
+    timeout = function(seconds)
+      return process.run({ "sleep", "1000", timeout = seconds })
+    end,
+    half_done = true,
+    close = function() end,
+  }
+end
+
+waits["child:wait"] = function()
+  local child = assert(process.spawn({ "cat", stdin = "pipe", stdout = "null" }))
+  return {
+    wait = function()
+      return child:wait()
+    end,
+    value = 0,
+    complete = function()
+      child.stdin:close()
+    end,
+    timeout = function(seconds)
+      return child:wait(seconds)
+    end,
+    close = function()
+      child:close()
+    end,
+  }
+end
+
+waits["child:close"] = function()
+  return {
+    wait = function()
+      local child = assert(process.spawn({ "sleep", "1000" }))
+      return child:close()
+    end,
+    value = true,
+    finishes = true,
+  }
+end
+
+waits["listener:wait"] = function()
+  local listener = signal.listen({ "SIGUSR2" })
+  local me = tonumber(support.slurp("/proc/self/stat"):match("^%d+"))
+  return {
+    wait = function()
+      return listener:wait()
+    end,
+    value = "SIGUSR2",
+    complete = function()
+      assert(process.kill(me, "SIGUSR2"))
+    end,
+    timeout = function(seconds)
+      return listener:wait(seconds)
+    end,
+    close = function()
+      listener:close()
+    end,
+  }
+end
+
+waits["signal.wait"] = function()
+  local me = tonumber(support.slurp("/proc/self/stat"):match("^%d+"))
+  return {
+    wait = function()
+      return signal.wait("SIGUSR2")
+    end,
+    value = "SIGUSR2",
+    complete = function()
+      local guard <close> = signal.listen({ "SIGUSR2" }) -- nobody may wait any more
+      assert(process.kill(me, "SIGUSR2") and guard)
+    end,
+    timeout = function(seconds)
+      return signal.wait("SIGUSR2", seconds)
+    end,
+    close = function() end,
+  }
+end
+
+waits["neap.wait_fd"] = function()
+  local socket = require("socket")
+  local udp = assert(socket.udp())
+  assert(udp:setsockname("127.0.0.1", 0))
+  return {
+    wait = function()
+      return neap.wait_fd(udp:getfd(), "r")
+    end,
+    value = "r",
+    complete = function()
+      assert(udp:sendto("text", udp:getsockname()))
+    end,
+    timeout = function(seconds)
+      return neap.wait_fd(udp:getfd(), "r", seconds)
+    end,
+    close = function()
+      udp:close()
+    end,
+  }
+end
+
+waits["neap.offload"] = function()
+  return {
+    wait = function()
+      return neap.offload("return 'value'")
+    end,
+    value = "value",
+    finishes = true,
+  }
+end
+
 return waits

@@ -9,6 +9,12 @@
 ---@field fs neap.fs  files, loaded at first use
 ---@field net neap.net  networking, loaded at first use
 ---@field testing neap.testing  test aids, loaded at first use
+---@field process neap.process  child processes, loaded at first use
+---@field signal neap.signal  signals, loaded at first use
+---@field tty neap.tty  terminals, loaded at first use
+---@field stdin neap.file  the standard streams, whatever they are; other programs that
+---@field stdout neap.file  share them see no change. Writes go out at once. Closing one
+---@field stderr neap.file  puts /dev/null there.
 local neap = {}
 
 ---@class neap.spawn_options
@@ -52,6 +58,26 @@ function neap.hrtime() end
 ---@param ... any
 ---@return any ... fn's results
 function neap.run(fn, ...) end
+
+--- Waits until a descriptor can be read from ("r") or written to ("w"), for
+--- libraries that have sockets of their own. It is left as it is; it must stay open.
+---@param fd integer
+---@param events "r"|"w"|"rw"
+---@param timeout? number
+---@return "r"|"w"|"rw"|nil events  what it is ready for; all of it after an error or a hang-up
+---@return string? message
+---@return string? code
+function neap.wait_fd(fd, events, timeout) end
+
+--- Runs a Lua function, or source code, in a thread, in a Lua state of its own with
+--- the standard libraries. Arguments, results and upvalues are copied: nil,
+--- booleans, numbers, strings and tables of these. An error comes back with its
+--- traceback. Cancelled before it begins it never runs; after that it is stopped.
+--- Waits.
+---@param fn function|string
+---@param ... any
+---@return any ... its results
+function neap.offload(fn, ...) end
 
 --- The task that is running; the main script's is named "main". Does not wait.
 ---@return neap.task
