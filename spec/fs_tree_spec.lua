@@ -637,6 +637,101 @@ describe("fs.copy", function()
   end)
 end)
 
+-- A tree of that seed: folders in folders, files, links (also in circles and to
+-- nowhere), FIFOs, files of several names; names of any byte; modes and times.
+local function grow(root, seed)
+  math.randomseed(seed)
+  local random = math.random
+  local folders, files = { root }, {}
+  assert(fs.mkdir(root))
+  local function new_name()
+    local bytes = {}
+    for i = 1, random(3) == 1 and random(100) or random(6) do
+      repeat
+        bytes[i] = random(4) == 1 and random(255) or random(97, 122)
+      until bytes[i] ~= 47
+    end
+    return folders[random(#folders)] .. "/" .. string.char(table.unpack(bytes))
+  end
+  local makers = {
+    function(path)
+      if fs.mkdir(path) then
+        folders[#folders + 1] = path
+      end
+    end,
+    function(path)
+      if fs.writefile(path, ("x"):rep(random(5) == 1 and random(200000) or random(50) - 1)) then
+        files[#files + 1] = path
+      end
+    end,
+    function(path)
+      fs.symlink(({ ".", "..", "nowhere", folders[random(#folders)], "/etc" })[random(5)], path)
+    end,
+    function(path)
+      local _ = #files > 0 and fs.link(files[random(#files)], path)
+    end,
+    function(path)
+      local file = fs.open(path, "wx")
+      if file then
+        assert(file:seek("set", random(10000000)))
+        assert(file:write("behind a hole"))
+        assert(file:close())
+      end
+    end,
+    function(path)
+      sh("mkfifo -- " .. quote(path) .. " 2>/dev/null")
+    end,
+  }
+  local weights = { 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6 }
+  for _ = 1, random(60) do
+    makers[weights[random(#weights)]](new_name())
+  end
+  for _, path in ipairs(files) do
+    assert(fs.chmod(path, random(4096) - 1))
+    assert(fs.utime(path, random(10 ^ 9), random(10 ^ 9) + random()))
+  end
+  for i = #folders, 2, -1 do
+    assert(fs.chmod(folders[i], random(0, 3) * 512 + 448 + random(64) - 1))
+    assert(fs.utime(folders[i], random(10 ^ 9), random(10 ^ 9)))
+  end
+  return root
+end
+
+-- A sum over the bytes of all files below path.
+local function contents(path)
+  return sh(("cd %s && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cat -- | cksum"):format(
+    quote(path)))
+end
+
+describe("random trees", function()
+  it("are walked, copied and removed as by find, du, cp -a and rm -r", function()
+    local first = support.soak and os.time() or 1
+    for seed = first, first + support.count(10, 300) do
+      local dir <close> = support.tempdir()
+      local root = grow(dir .. "/tree", seed)
+      local what = "seed " .. seed
+      local found, blocks, inodes = {}, fs.lstat(root).blocks, {}
+      for path, kind, info, code in assert(fs.walk(root, { stat = true })) do
+        assert.is_nil(code, what)
+        assert.equal(kind, info.type, what)
+        found[#found + 1] = ("%s %o %d\n"):format(path:sub(#root + 2), info.mode & 4095, info.size)
+        blocks = blocks + (inodes[info.ino] and 0 or info.blocks)
+        inodes[info.ino] = true
+      end
+      table.sort(found)
+      assert.equal(find(root, "%P %m %s"), table.concat(found), what)
+      local said = sh("du -s --block-size=512 " .. quote(root)):match("^%d+")
+      assert.equal(said, tostring(blocks), what)
+      assert.is_true(fs.copy(root, dir .. "/copy", { recursive = true }), what)
+      sh(("cp -a %s %s"):format(quote(root), quote(dir .. "/cp")))
+      assert.equal(find(dir .. "/cp", everything), find(dir .. "/copy", everything), what)
+      assert.equal(contents(root), contents(dir .. "/copy"), what)
+      assert.is_true(fs.remove(dir .. "/copy", { recursive = true }), what)
+      assert.is_false(fs.exists(dir .. "/copy"), what)
+    end
+  end)
+end)
+
 describe("trees", function()
   it("survive every wrong argument", function()
     local dir <close> = support.tempdir()
