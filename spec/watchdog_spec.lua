@@ -61,7 +61,7 @@ describe("neap.watchdog", function()
   it("tells of what was held in C, at the next step after it", function()
     watch(function(reports)
       neap.spawn(function()
-        local subject, pattern = ("a"):rep(20), ("a?"):rep(20) .. ("a"):rep(20) .. "b"
+        local subject, pattern = ("a"):rep(18), ("a?"):rep(18) .. ("a"):rep(18) .. "b"
         while #reports == 0 do
           subject:find(pattern) -- backtracks
         end
@@ -192,7 +192,7 @@ describe("neap.watchdog", function()
     watch(function(reports)
       -- A task that is nothing but one long call into C.
       local task
-      local subject, pattern = ("a"):rep(20), ("a?"):rep(20) .. ("a"):rep(20) .. "b"
+      local subject, pattern = ("a"):rep(18), ("a?"):rep(18) .. ("a"):rep(18) .. "b"
       repeat
         task = neap.spawn(string.find, subject, pattern)
         task:join()
