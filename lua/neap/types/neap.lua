@@ -263,6 +263,40 @@ function neap.any(fns) end
 ---@return any[] results  in the order of the list
 function neap.map(list, fn, options) end
 
+---@class neap.preempt_options
+---@field mode? "yield"|"report"  report: nobody is stopped; who has run for a slice or more without waiting is written to stderr, once
+
+--- From now on Lua code that does not wait gives way when it has used up its slice
+--- of CPU time: others run, wherever it stands, in the main script and in its own
+--- coroutines as well. nil, or `math.huge`: no longer. A cancelled task that goes on
+--- for more than a slice without waiting is raised at. Not in C functions, hooks and
+--- finalizers, nor in `neap.nopreempt`. While it is on, `coroutine.resume`, `wrap`,
+--- `close` and `debug.gethook`, `sethook` are neap's own, which do the same. Does not
+--- wait.
+---@param slice number?  seconds of CPU time; 0.01 is a good one
+---@param options? neap.preempt_options
+function neap.preempt(slice, options) end
+
+--- Calls `fn(...)` without preemption: between two waits nobody else runs. Does not
+--- wait itself.
+---@param fn function
+---@param ... any
+---@return any ...  fn's results
+function neap.nopreempt(fn, ...) end
+
+--- Watches from a thread of its own whether the loop is held for longer than that, by
+--- Lua code or in C, and tells which task it is and, at the next Lua instruction, where:
+--- to `fn(task, traceback)`, which must not wait, or on stderr. Once for each hold.
+--- While the loop is still held in C, a line on stderr says who it is. A hold that came
+--- to no Lua code is told when it is over, without a traceback, and without the task if
+--- that has ended. nil, or `math.huge`: no longer. Does not wait.
+---@param seconds number?
+---@param fn? fun(task: neap.task?, traceback: string?)
+---@return true? ok
+---@return string? message
+---@return string? code
+function neap.watchdog(seconds, fn) end
+
 --- A scope: tasks that end before it does.
 ---@class neap.scope
 local scope = {}
