@@ -173,6 +173,50 @@ describe("neap.dump", function()
     b:wait()
   end)
 
+  it("names who holds a lock, and shows a circle of locks", function()
+    local one, two = neap.mutex(), neap.mutex()
+    local function both(first, second)
+      return function()
+        first:lock()
+        neap.yield()
+        second:lock()
+      end
+    end
+    local a = neap.spawn({ name = "hen", quiet = true }, both(one, two))
+    local b = neap.spawn({ name = "egg", quiet = true }, both(two, one))
+    settle()
+    local text = dump()
+    assert.matches("task %d+ hen waits for task %d+ egg, which waits for task %d+ hen\n", text)
+    assert.matches("hen: waiting in mutex:lock of task " .. b.id .. " egg for", text)
+    a:cancel()
+    b:cancel()
+    a:wait()
+    b:wait()
+  end)
+
+  it("says how full a channel is and how many wait", function()
+    local ch = neap.channel(2)
+    local sender = neap.spawn({ name = "sender" }, function()
+      for i = 1, 3 do
+        ch:send(i)
+      end
+    end)
+    local empty = neap.channel()
+    local receivers = {}
+    for i = 1, 2 do
+      receivers[i] = neap.spawn({ name = "receiver" .. i }, empty.recv, empty)
+    end
+    settle()
+    local text = dump()
+    assert.matches("sender: waiting in channel:send %(2 of 2 in it, 1 waiting%) for", text)
+    assert.matches("receiver2: waiting in channel:recv %(0 of 0 in it, 2 waiting%) for", text)
+    ch:recv()
+    sender:join()
+    empty:close()
+    receivers[1]:join()
+    receivers[2]:join()
+  end)
+
   it("groups tasks that are alike when there are many", function()
     local gate = new_gate()
     local function elsewhere()
