@@ -51,7 +51,7 @@ struct neap_rt {
   uv_loop_t *loop;
   bool owns_loop;
   uv_thread_t thread;
-  bool blocking; /* in a poll that may block */
+  bool blocking;       /* in a poll that may block */
   uint32_t uv_handles; /* of ours that are not closed yet */
 
   /* The end. */

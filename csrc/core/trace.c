@@ -30,10 +30,10 @@ void neap__trace_add(struct neap_rt *rt, enum neap_event_kind kind,
     return;
   }
   trace->events[trace->n++] = (struct neap_trace_event){.at_ns = uv_hrtime(),
-                                                  .kind = kind,
-                                                  .task = task,
-                                                  .by = rt->sched.current,
-                                                  .what = what};
+                                                        .kind = kind,
+                                                        .task = task,
+                                                        .by = rt->sched.current,
+                                                        .what = what};
 }
 
 void neap__trace_flush(struct neap_rt *rt) {

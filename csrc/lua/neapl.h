@@ -32,7 +32,6 @@ struct neapL {
   int contexts_ref;  /* place -> context */
   int starts_ref;    /* place -> who waits for neap.ready */
   int cancelled_meta_ref;
-  int spawned_ref;  /* place -> "file:line", while somebody watches; dump.c */
   int deadlock_ref; /* the message of the last one; dump.c */
   int trace_hooks_ref, trace_handles_ref; /* while has_trace_hooks; trace.c */
 
@@ -46,16 +45,16 @@ struct neapL {
 
   struct neap_entry *main_entry; /* where the main thread stands; entry.c */
   uint32_t coblocks;             /* entries that coroutines have opened */
-  bool traced, has_contexts, has_spawned; /* there ever was one of these */
+  bool traced, has_contexts;     /* there ever was one of these */
 
   struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
-  bool main_exempt; /* main is in neap.nopreempt */
+  bool main_exempt;              /* main is in neap.nopreempt */
 
   /* Why nobody may wait just now, whatever a script's function that is called
      does ("in a trace hook"), or NULL. */
   const char *no_wait;
-  uint32_t nfailed; /* in the table of failed_ref */
-  uint32_t unheard; /* failures reported and not taken back */
+  uint32_t nfailed;  /* in the table of failed_ref */
+  uint32_t unheard;  /* failures reported and not taken back */
   uint32_t settling; /* tasks in testing.settle; testing.c */
   bool has_trace_hooks;
   struct neapL_trace_file *trace_file; /* or NULL */

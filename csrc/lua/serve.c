@@ -186,7 +186,8 @@ int neapL_server_shutdown(lua_State *L) {
   struct neapL_server *server = neapL_checkself(L, SERVER);
   uint64_t grace_ns = neapL_optseconds(L, 2, NEAP_FOREVER);
   neapL_server_close(L, server);
-  uint64_t due = grace_ns > 0 ? neap__timer_after(neapL_self(L)->rt, grace_ns) : 0;
+  uint64_t due =
+      grace_ns > 0 ? neap__timer_after(neapL_self(L)->rt, grace_ns) : 0;
   int err = wait_for_end(L, server, due);
   bool in_time = err == 0;
   if (err == UV_ETIMEDOUT && server->serving != NULL) {

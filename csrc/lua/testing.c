@@ -83,12 +83,10 @@ static int core_unheard(lua_State *L) {
 }
 
 int luaopen_neap_testing_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"clock", core_clock},
-                                       {"seed", core_seed},
-                                       {"settle", core_settle},
-                                       {"handles", core_handles},
-                                       {"unheard", core_unheard},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"clock", core_clock},     {"seed", core_seed},
+      {"settle", core_settle},   {"handles", core_handles},
+      {"unheard", core_unheard}, {NULL, NULL}};
   struct neapL *N = neapL_require(L);
   lua_newtable(L);
   neapL_setfuncs(L, N, functions);

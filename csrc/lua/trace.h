@@ -28,7 +28,8 @@ int neapL_trace_file_new(struct neapL *N, const char *path,
                          struct neapL_trace_file **out);
 
 /* Writes an event. */
-void neapL_trace_file_add(struct neapL *N, const struct neap_trace_event *event);
+void neapL_trace_file_add(struct neapL *N,
+                          const struct neap_trace_event *event);
 
 /* Finishes N's file and closes it. Returns 0, or the code with which writing
    has failed. */

@@ -163,7 +163,8 @@ static void add_ready(struct neapL_trace_file *f,
   put_arrow(f, event->by, event->task, event->at_ns);
 }
 
-void neapL_trace_file_add(struct neapL *N, const struct neap_trace_event *event) {
+void neapL_trace_file_add(struct neapL *N,
+                          const struct neap_trace_event *event) {
   struct neapL_trace_file *f = N->trace_file;
   const uint64_t at = event->at_ns;
   const struct neap_task *task = event->task;
