@@ -4,6 +4,8 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
+#include <stdio.h>
+
 /* Kept out of the frames of a waiting task. */
 #define NOT_IN_FRAME __attribute__((noinline))
 
@@ -75,22 +77,49 @@ int neap__chan_try_recv(struct neap_chan *ch, uint64_t *item) {
 }
 
 /* The op of a wait: the channel's own if that is free, and takes no time. */
-static int new_wait(struct neap_chan *ch, const char *what, uint64_t due_ns,
-                    struct neap_op **out) {
+static int new_wait(struct neap_chan *ch, const struct neap_op_kind *kind,
+                    uint64_t due_ns, struct neap_op **out) {
   if (due_ns == NEAP_ONCE)
     return UV_ETIMEDOUT;
-  if (ch->own.op.refs > 1 || due_ns != NEAP_FOREVER)
-    return neap__op_new_until(ch->rt, what, sizeof(struct neap_chan_wait),
-                              due_ns, out);
-  ch->own.op = (struct neap_op){0};
-  neap__op_init(ch->rt, what, &ch->own.op);
-  *out = &ch->own.op;
+  if (ch->own.op.refs > 1 || due_ns != NEAP_FOREVER) {
+    int err = neap__op_new_until(ch->rt, kind->what,
+                                 sizeof(struct neap_chan_wait), due_ns, out);
+    if (err < 0)
+      return err;
+  } else {
+    ch->own.op = (struct neap_op){0};
+    neap__op_init(ch->rt, kind->what, &ch->own.op);
+    *out = &ch->own.op;
+  }
+  neap__op_set_kind(*out, kind);
+  wait_of(*out)->chan = ch;
   return 0;
 }
 
+/* Both queues: one of them is empty. No more than MANY are counted. */
+#define MANY 1000
+
+static void describe(const struct neap_op *op, char *out, size_t size) {
+  const struct neap_chan_wait *wait = neap__op_data(op);
+  const struct neap_chan *ch = wait->chan;
+  const struct neap_list *link;
+  int n = 0;
+  for (link = ch->senders.next; link != &ch->senders && n < MANY; n++)
+    link = link->next;
+  for (link = ch->receivers.next; link != &ch->receivers && n < MANY; n++)
+    link = link->next;
+  snprintf(out, size, "(%u of %u in it, %s%d waiting)", (unsigned)ch->n,
+           (unsigned)ch->capacity, n == MANY ? "more than " : "", n);
+}
+
+static const struct neap_op_kind send_kind = {.what = "channel:send",
+                                              .describe = describe};
+static const struct neap_op_kind recv_kind = {.what = "channel:recv",
+                                              .describe = describe};
+
 NOT_IN_FRAME static int begin_send(struct neap_chan *ch, uint64_t item,
                                    uint64_t due_ns, struct neap_op **out) {
-  int err = new_wait(ch, "channel:send", due_ns, out);
+  int err = new_wait(ch, &send_kind, due_ns, out);
   if (err < 0)
     return err;
   wait_of(*out)->item = item;
@@ -111,7 +140,7 @@ int neap__chan_send(struct neap_chan *ch, uint64_t item, uint64_t due_ns) {
 
 NOT_IN_FRAME static int begin_recv(struct neap_chan *ch, uint64_t due_ns,
                                    struct neap_op **out) {
-  int err = new_wait(ch, "channel:recv", due_ns, out);
+  int err = new_wait(ch, &recv_kind, due_ns, out);
   if (err < 0)
     return err;
   (*out)->internal = true;

@@ -14,10 +14,13 @@
 
 #include "core/op.h"
 
+struct neap_chan;
+
 /* The request data of a wait: the item of a sender, and of a receiver the one
    that it was given, when the status is 0. */
 struct neap_chan_wait {
   uint64_t item;
+  const struct neap_chan *chan; /* for dumps; NULL: a select's */
 };
 
 struct neap_chan {

@@ -5,9 +5,12 @@
 
 #include <assert.h>
 
+#define NS_PER_S ((uint64_t)1000 * 1000 * 1000)
+
 void neap__clock_set_virtual(struct neap_clock *clock, bool on) {
   uint64_t now = neap__clock_now(clock);
-  clock->still_ns = now;
+  if (on && !clock->is_virtual)
+    clock->still_ns = (now + NS_PER_S - 1) / NS_PER_S * NS_PER_S;
   if (clock->is_virtual && !on) {
     uint64_t real = uv_hrtime();
     /* Slower than the real one: what is left is made up for at once. */

@@ -29,7 +29,8 @@ static inline uint64_t neap__clock_now(const struct neap_clock *clock) {
   return clock->is_virtual ? clock->still_ns : uv_hrtime() + clock->offset_ns;
 }
 
-/* From here on the time stands still, or goes on, where it is. */
+/* From here on the time stands still, at the next whole second, so that what is
+   reckoned with it in floating point comes out even; or goes on from there. */
 void neap__clock_set_virtual(struct neap_clock *clock, bool on);
 
 /* Virtual: so much time has passed. Nothing else: it passes by itself. */

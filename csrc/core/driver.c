@@ -74,6 +74,8 @@ static bool host_is_active(struct neap_rt *rt) {
   uv_walk(rt->loop, count_active, &all);
   count_active((uv_handle_t *)rt->timers.uv, &ours);
   count_active((uv_handle_t *)rt->posts.uv, &ours);
+  if (rt->guest.idle != NULL)
+    count_active((uv_handle_t *)rt->guest.idle, &ours);
   if (rt->io != NULL)
     ours += rt->io_active(rt);
   return all > ours;

@@ -335,6 +335,7 @@ bool neap__sched_poll_due(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
   if (sched->deadline_ns != 0) {
     sched->looked_ns = uv_hrtime();
+    sched->now_ns = neap__clock_at(&rt->clock, sched->looked_ns);
     return sched->looked_ns >= sched->deadline_ns;
   }
   if (++sched->resumes < sched->look_after)

@@ -18,8 +18,6 @@ struct lock {
   struct neap_mutex *mutex;
 };
 
-static const char lock_text[] = "mutex:lock";
-
 static struct neap_op *op_of(struct neap_list *link) {
   return NEAP_LIST_ENTRY(link, struct neap_op, link);
 }
@@ -27,6 +25,14 @@ static struct neap_op *op_of(struct neap_list *link) {
 static struct neap_mutex *mutex_of(struct neap_op *op) {
   return ((struct lock *)neap__op_data(op))->mutex;
 }
+
+static uint64_t owner_of(const struct neap_op *op) {
+  const struct lock *lock = neap__op_data(op);
+  return lock->mutex->owner != NULL ? lock->mutex->owner->id : 0;
+}
+
+static const struct neap_op_kind lock_kind = {.what = "mutex:lock",
+                                              .waker = owner_of};
 
 /* A task has ended; those who wait for a mutex of its can stop. Rarely one is
    contended, and who owns one has a share given out. */
@@ -107,9 +113,10 @@ static void enqueue(struct neap_mutex *m, struct neap_op *op) {
 
 static int new_lock(struct neap_mutex *m, uint64_t due_ns,
                     struct neap_op **out) {
-  int err =
-      neap__op_new_until(m->rt, lock_text, sizeof(struct lock), due_ns, out);
+  int err = neap__op_new_until(m->rt, lock_kind.what, sizeof(struct lock),
+                               due_ns, out);
   if (err == 0) {
+    neap__op_set_kind(*out, &lock_kind);
     (*out)->internal = true;
     ((struct lock *)neap__op_data(*out))->mutex = m;
   }
@@ -152,7 +159,7 @@ int neap__sync_unlock(struct neap_mutex *m) {
 }
 
 const struct neap_task *neap__sync_owner(struct neap_op *op) {
-  return op->what == lock_text ? mutex_of(op)->owner : NULL;
+  return op->what == lock_kind.what ? mutex_of(op)->owner : NULL;
 }
 
 /* --- semaphore ------------------------------------------------------------ */

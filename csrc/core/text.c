@@ -21,7 +21,7 @@ void neap__text_deinit(struct neap_text *text) {
    the text is cut. */
 static bool make_room(struct neap_text *text, size_t n) {
   size_t want = text->len + n + sizeof cut_line;
-  if (want <= text->capacity)
+  if (want <= text->capacity && want <= text->max)
     return true;
   size_t size = text->capacity == 0 ? 1024 : text->capacity;
   while (size < want)

@@ -11,7 +11,7 @@ int neap__retry_wait(struct neap_rt *rt, const char *what,
                      struct neap_list *queue, uint64_t due_ns,
                      uint64_t *pause_ns) {
   struct neap_op *op;
-  uint64_t now_ns = uv_hrtime();
+  uint64_t now_ns = neap_now(rt);
   if (now_ns >= due_ns)
     return UV_ETIMEDOUT;
   if (*pause_ns == 0)

@@ -14,18 +14,21 @@
 
 /* --- neap.tasks ----------------------------------------------------------- */
 
-/* neap.tasks() -> {task...}. Does not wait. Main is the first. */
+/* neap.tasks() -> {task...}. Does not wait. Main is the first; a host's C tasks
+   are not in it. */
 static int neap_tasks(lua_State *L) {
   struct neapL *N = neapL_self(L);
   neap_rt *rt = neapL_rt(L);
-  uint32_t n = rt->sched.ntasks + 1, at = 0;
+  uint32_t left = rt->sched.ntasks + 1, at = 0;
   struct neap_list *head = &rt->sched.tasks, *node = head->next;
-  lua_createtable(L, (int)n, 0);
-  /* Making handles may run finalizers, and those may spawn: only the first n.
-     No task ends meanwhile. */
-  while (at < n) {
+  lua_createtable(L, (int)left, 0);
+  /* Making handles may run finalizers, and those may spawn: only those
+     there were. No task ends meanwhile. */
+  for (; left > 0; left--) {
     struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
     node = node->next;
+    if (!neapL_task_is_lua(task))
+      continue;
     neapL_task_push(L, N, task);
     lua_rawseti(L, -2, ++at);
   }
@@ -113,41 +116,15 @@ void neapL_dump_pushdeadlock(lua_State *L, const struct neapL *N) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, N->deadlock_ref);
 }
 
-/* --- where tasks were spawned --------------------------------------------- */
-
-void neapL_dump_spawned(lua_State *L, struct neapL *N, uint32_t place) {
-  lua_rawgeti(L, LUA_REGISTRYINDEX, N->spawned_ref);
-  neapL_where_push(L);
-  lua_rawseti(L, -2, place);
-  lua_pop(L, 1);
-  N->has_spawned = true;
-}
-
-void neapL_dump_forget(struct neapL *N, uint32_t place) {
-  lua_State *work = N->work;
-  lua_rawgeti(work, LUA_REGISTRYINDEX, N->spawned_ref);
-  if (lua_rawgeti(work, -1, place) != LUA_TNIL) {
-    lua_pushnil(work);
-    lua_rawseti(work, -3, place);
-  }
-  lua_pop(work, 2);
-}
-
 /* What struct neap_info asks for: where the task was spawned, if it is known.
  */
 static void print_spawned(const struct neap_task *task, struct neap_text *text,
                           uint32_t indent) {
-  struct neapL *N = neapL_task_binding(task);
-  lua_State *work = N->work;
-  if (!N->has_spawned)
+  const char *origin = neapL_task_origin(task);
+  if (origin == NULL)
     return;
-  lua_rawgeti(work, LUA_REGISTRYINDEX, N->spawned_ref);
-  lua_rawgeti(work, -1, neapL_handle_place(task));
-  if (lua_type(work, -1) == LUA_TSTRING) {
-    neap__text_indent(text, indent);
-    neap__text_add(text, "spawned at %s\n", lua_tostring(work, -1));
-  }
-  lua_pop(work, 2);
+  neap__text_indent(text, indent);
+  neap__text_add(text, "spawned at %s\n", origin);
 }
 
 void neapL_dump_open(lua_State *L, struct neapL *N) {
@@ -158,8 +135,6 @@ void neapL_dump_open(lua_State *L, struct neapL *N) {
   const char *bare = neapL_strerror(NEAP_EDEADLK);
   neapL_newtype(L, N, TEXT, none, text_meta);
   neapL_setfuncs(L, N, functions);
-  lua_newtable(L);
-  N->spawned_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushstring(L, bare);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, bare);

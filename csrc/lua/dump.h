@@ -14,11 +14,4 @@ void neapL_dump_open(lua_State *L, struct neapL *N);
    Does not raise. */
 void neapL_dump_pushdeadlock(lua_State *L, const struct neapL *N);
 
-/* Remembers where the task that will be at place is spawned, if somebody
-   watches (neap__sched_watch). May raise. */
-void neapL_dump_spawned(lua_State *L, struct neapL *N, uint32_t place);
-
-/* The task at place has ended. Does not raise. */
-void neapL_dump_forget(struct neapL *N, uint32_t place);
-
 #endif

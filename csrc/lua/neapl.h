@@ -32,7 +32,6 @@ struct neapL {
   int contexts_ref;  /* place -> context */
   int starts_ref;    /* place -> who waits for neap.ready */
   int cancelled_meta_ref;
-  int spawned_ref;  /* place -> "file:line", while somebody watches; dump.c */
   int deadlock_ref; /* the message of the last one; dump.c */
   int trace_hooks_ref, trace_handles_ref; /* while has_trace_hooks; trace.c */
 
@@ -46,7 +45,7 @@ struct neapL {
 
   struct neap_entry *main_entry; /* where the main thread stands; entry.c */
   uint32_t coblocks;             /* entries that coroutines have opened */
-  bool traced, has_contexts, has_spawned; /* there ever was one of these */
+  bool traced, has_contexts;     /* there ever was one of these */
 
   struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
   bool main_exempt;              /* main is in neap.nopreempt */

@@ -36,6 +36,8 @@ struct neapL_preempt *neapL_preempt_need(lua_State *L, struct neapL *N) {
 void neapL_preempt_settle(lua_State *L, struct neapL *N) {
   struct neapL_preempt *P = N->preempt;
   P->hooks.keeps = P->slices || P->watches;
+  neap__sched_watch(N->rt, NEAP_WATCH_PREEMPT, P->slices);
+  neap__sched_watch(N->rt, NEAP_WATCH_WATCHDOG, P->watches);
   if (P->hooks.keeps)
     neapL_standin_install(L, N);
   else
@@ -114,19 +116,13 @@ void neapL_preempt_traceback(lua_State *L, struct neapL *N) {
   lua_concat(L, parts + 1);
 }
 
-/* What describe adds behind the id. */
-static const char *origin_of(const struct neap_task *task) {
-  const struct neapL_task *lt = neapL_task_data(task);
-  return lt != NULL && lt->originlen > 0 ? lt->name + lt->namelen : NULL;
-}
-
 void neapL_preempt_describe(const struct neap_task *task, char *out,
                             size_t size) {
   if (!neapL_preempt_can(task)) {
     snprintf(out, size, task != NULL ? "a C task" : "no task: the loop itself");
     return;
   }
-  const char *name = neapL_task_name(task), *origin = origin_of(task);
+  const char *name = neapL_task_name(task), *origin = neapL_task_origin(task);
   snprintf(out, size, "task %llu%s%.80s%s%s%.80s%s",
            (unsigned long long)task->id, name != NULL ? " '" : "",
            name != NULL ? name : "", name != NULL ? "'" : "",

@@ -10,7 +10,6 @@
 #include "lua/task.h"
 
 #include "lua/cancelled.h"
-#include "lua/dump.h"
 #include "lua/report.h"
 #include "lua/running.h"
 #include "lua/scope.h"
@@ -36,8 +35,15 @@ static const char resumed_outside[] = "failed in a resume from outside";
 const char *neapL_task_name(const struct neap_task *task) {
   if (task->is_main)
     return "main";
-  return neapL_task_data(task)->namelen > 0 ? neapL_task_data(task)->name
-                                            : NULL;
+  return neapL_task_is_lua(task) && neapL_task_data(task)->namelen > 0
+             ? neapL_task_data(task)->name
+             : NULL;
+}
+
+const char *neapL_task_origin(const struct neap_task *task) {
+  const struct neapL_task *lt =
+      neapL_task_is_lua(task) ? neapL_task_data(task) : NULL;
+  return lt != NULL && lt->originlen > 0 ? lt->name + lt->namelen : NULL;
 }
 
 lua_State *neapL_task_thread(struct neapL *N, const struct neap_task *task) {
@@ -120,8 +126,6 @@ static void let_go(struct neap_task *task, struct neapL_handle *h) {
     neapL_start_ended(N, lt->place);
   if (N->traced)
     neapL_traceback_forget(N, lt->place);
-  if (N->has_spawned)
-    neapL_dump_forget(N, lt->place);
   if (task->cancelled)
     clear_reasons(N, task);
   N->tasks[lt->place - 1] = NULL;

@@ -37,6 +37,10 @@ void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task);
 /* The name of a live task, or NULL. */
 const char *neapL_task_name(const struct neap_task *task);
 
+/* "x.lua:3", where a live task was spawned, or NULL: nobody watched then
+   (neap__sched_watch). */
+const char *neapL_task_origin(const struct neap_task *task);
+
 /* The Lua thread of a live task; main's for the main task. */
 lua_State *neapL_task_thread(struct neapL *N, const struct neap_task *task);
 

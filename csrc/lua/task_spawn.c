@@ -3,7 +3,6 @@
  * tables of both, and the core's task.
  */
 #include "lua/context.h"
-#include "lua/dump.h"
 #include "lua/preempt.h"
 #include "lua/scope.h"
 #include "lua/task_handle.h"
@@ -86,12 +85,13 @@ static struct neap_scope *find_scope(lua_State *L, struct neapL *N,
 
 /*
  * Where the Lua code stands that spawns: "x.lua:3", at most size bytes with the
- * zero. Returns the length with it; 0: nobody will ask, or there is none.
+ * zero. Returns the length with it; 0: there is none, or nobody will ask, as
+ * nobody watches.
  */
 static uint8_t find_origin(lua_State *L, const struct neapL *N, char *out,
                            size_t size) {
   lua_Debug ar;
-  if (N->preempt == NULL || !(N->preempt->slices || N->preempt->watches))
+  if (N->rt->sched.watch == 0)
     return 0;
   for (int level = 0; lua_getstack(L, level, &ar) != 0; level++) {
     lua_getinfo(L, "Sl", &ar);
@@ -130,8 +130,6 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   uint8_t originlen = find_origin(L, N, origin, sizeof origin);
   if (has_context)
     neapL_context_file(L, N, thread + 1, place);
-  if (rt->sched.watch != 0)
-    neapL_dump_spawned(L, N, place);
   if (neap__scope_spawn(
           rt, find_scope(L, N, how), neapL_task_entry, co, how->is_private,
           sizeof(struct neapL_task) + namelen + originlen, &task) < 0)

@@ -9,7 +9,7 @@
 
 /* Turns after which tasks that go on making each other ready are taken for
    ones that never stop. */
-#define SETTLE_TURNS 1000000
+#define SETTLE_TURNS 100000
 
 /* core.clock(virtual) -> whether it was. Does not wait. */
 static int core_clock(lua_State *L) {

@@ -55,7 +55,7 @@ static int push_rest(lua_State *L, struct neapL *N,
   switch (event->kind) {
   case NEAP_EVENT_SPAWN:
   case NEAP_EVENT_WAKE:
-    if (event->by == NULL)
+    if (event->by == NULL || !neapL_task_is_lua(event->by))
       return 0;
     push_handle(L, N, event->by);
     return 1;
@@ -113,7 +113,8 @@ static void drop_hooks(struct neapL *N) {
 /* A hook that raises is not called again, nor are the others. */
 static void call_hooks(struct neapL *N, const struct neap_trace_event *event) {
   lua_State *work = N->work;
-  if (event->task == NULL || hook_of(event) == NULL)
+  if (event->task == NULL || !neapL_task_is_lua(event->task) ||
+      hook_of(event) == NULL)
     return;
   lua_pushcfunction(work, call_hook);
   lua_pushlightuserdata(work, N);
@@ -206,6 +207,8 @@ static void push_handles(lua_State *L, struct neapL *N) {
   for (uint32_t i = 0; i < n; i++) {
     struct neap_task *task = NEAP_LIST_ENTRY(node, struct neap_task, all);
     node = node->next;
+    if (!neapL_task_is_lua(task))
+      continue;
     neapL_task_push(L, N, task);
     lua_rawseti(L, -2, neapL_handle_place(task));
   }

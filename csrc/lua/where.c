@@ -47,7 +47,7 @@ static lua_State *resumed_by(struct neapL *N, lua_State *co) {
   if (t != NULL)
     return t;
   lua_getinfo(work, "f", &ar); /* pushes the function here, not on co */
-  if (lua_getupvalue(work, -1, 1) != NULL)
+  for (int i = 1; t == NULL && lua_getupvalue(work, -1, i) != NULL; i++)
     t = take(work, co);
   lua_pop(work, 1);
   return t;
@@ -90,6 +90,8 @@ static uint64_t add_hash(uint64_t hash, uint64_t value) {
 }
 
 uint64_t neapL_where_hash(const struct neap_task *task) {
+  if (!neapL_task_is_lua(task))
+    return (uintptr_t)task->fn;
   struct neapL *N = neapL_task_binding(task);
   uint64_t hash = 0;
   uint32_t left = HASHED;
@@ -164,19 +166,9 @@ static void print_thread(lua_State *co, struct neap_text *text,
 
 void neapL_where_print(const struct neap_task *task, struct neap_text *text,
                        uint32_t indent) {
+  if (!neapL_task_is_lua(task))
+    return;
   struct neapL *N = neapL_task_binding(task);
   for (uint32_t i = count_threads(N, task); i-- > 0 && !text->cut;)
     print_thread(thread_at(N, task, i), text, indent);
-}
-
-void neapL_where_push(lua_State *L) {
-  lua_Debug ar;
-  for (int level = 0; lua_getstack(L, level, &ar) != 0; level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0) {
-      lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-      return;
-    }
-  }
-  lua_pushnil(L);
 }

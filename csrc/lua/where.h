@@ -7,7 +7,7 @@
  * Lua has no way from a thread to the one it has resumed. But the innermost
  * frame of a thread that has resumed another is the C function that did so, and
  * that holds it: coroutine.resume and close as their first argument, a wrapped
- * coroutine as its upvalue.
+ * coroutine as an upvalue.
  */
 #ifndef NEAP_LUA_WHERE_H
 #define NEAP_LUA_WHERE_H
@@ -23,8 +23,5 @@ void neapL_where_traceback(lua_State *L, struct neapL *N,
 uint64_t neapL_where_hash(const struct neap_task *task);
 void neapL_where_print(const struct neap_task *task, struct neap_text *text,
                        uint32_t indent);
-
-/* Pushes "file:line" of the innermost Lua frame of L, or nil. May raise. */
-void neapL_where_push(lua_State *L);
 
 #endif

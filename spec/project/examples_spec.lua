@@ -60,6 +60,15 @@ function entries.crawler()
   assert(run("crawler", "0"):find("gave up: timed out after 0 s", 1, true))
 end
 
+function entries.stuck()
+  local output = run("stuck")
+  assert(output:find("deadlock: nothing can end this wait", 1, true), output)
+  assert(output:find("task 2 left waits for task 3 right, which waits for task 2 left", 1, true), output)
+  assert(output:find("right: waiting in mutex:lock of task 2 left for", 1, true), output)
+  local _, eaten = output:gsub("has eaten", "")
+  assert(eaten == 2, output)
+end
+
 function entries.echo()
   local server <close> = serve("echo")
   local conns = {}
