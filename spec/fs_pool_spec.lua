@@ -2,7 +2,10 @@
 local support = require("spec.support")
 
 describe("NEAP_FS=pool", function()
-  for _, name in ipairs({ "fs", "fs_atomic", "file", "file_at", "file_behind", "file_end", "file_lock" }) do
+  local names = {
+    "fs", "fs_atomic", "file", "file_at", "file_behind", "file_end", "file_lock",
+  }
+  for _, name in ipairs(names) do
     it("changes nothing for spec/" .. name .. "_spec.lua", function()
       local output, status = support.sh(
         ("NEAP_FS=pool %s $(command -v busted) --output=plainTerminal spec/%s_spec.lua"):format(

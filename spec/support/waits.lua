@@ -544,9 +544,9 @@ waits["file:close"] = on_file(function(file)
 end, true, true)
 
 waits["fs.lines"] = with_file(function(path)
-  for line in fs.lines(path) do
-    return line
-  end
+  local next_line, _, _, closing = fs.lines(path)
+  local file <close> = closing
+  return file and next_line()
 end, "line")
 waits["file:lines"] = on_file(function(file)
   return file:lines()()

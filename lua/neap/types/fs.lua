@@ -13,7 +13,7 @@ local fs = {}
 ---@class neap.fs.writeoptions
 ---@field mode? integer  what a new file may be used for (0666), less the umask
 ---@field append? boolean  add to what is there
----@field atomic? boolean  the old contents or the new ones, whole, for whoever looks and after a crash
+---@field atomic? boolean  the old contents or the new ones, whole, also after a crash
 
 ---@class neap.fs.openoptions
 ---@field flags? string  one of io's modes ("r"), or open(2)'s flags: "wronly creat excl"
