@@ -41,6 +41,10 @@ struct neap_io {
 
   /* fs_fast_linux.c: calls that this kernel lacks or a filter forbids. */
   bool no_fast_open, no_fast_read;
+
+  /* tls.c: what all TLS streams share, or NULL; how it is freed. */
+  struct neap_tls_shared *tls;
+  void (*tls_free)(struct neap_rt *rt);
 };
 
 struct neap_handle {

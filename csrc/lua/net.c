@@ -1,5 +1,8 @@
 /* net.c: neap.net: connecting, listening and servers. */
+#include "lua/net.h"
+
 #include "lua/stream.h"
+#include "lua/tls.h"
 
 #include <string.h>
 #include <uv.h>
@@ -131,6 +134,11 @@ struct neapL_server {
 
 static struct neapL_server *check_server(lua_State *L) {
   return neapL_checkself(L, SERVER);
+}
+
+neap_server *neapL_toserver(lua_State *L, int index) {
+  struct neapL_server *server = luaL_checkudata(L, index, SERVER);
+  return neapL_peekrt(L) != NULL ? server->server : NULL;
 }
 
 static struct neapL_server *new_server(lua_State *L) {
@@ -278,6 +286,7 @@ static int server_tostring(lua_State *L) {
 static const luaL_Reg server_methods[] = {
     {"accept", server_accept},
     {"address", server_address},
+    {"reload", neapL_server_reload},
     {"close", server_close},
     {NULL, NULL},
 };
@@ -296,11 +305,10 @@ static const luaL_Reg net_functions[] = {
     {NULL, NULL},
 };
 
-NEAP_API int luaopen_neap_net(lua_State *L);
-
 int luaopen_neap_net(lua_State *L) {
   struct neapL *N = neapL_require(L);
   neapL_openconn(L, N);
+  neapL_opentls(L, N);
   neapL_newtype(L, N, SERVER, server_methods, server_meta);
   lua_newtable(L);
   neapL_setfuncs(L, N, net_functions);

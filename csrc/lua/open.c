@@ -212,9 +212,13 @@ static const struct part {
   const char *key, *module;
   bool is_function; /* a field of the module, not the module */
 } parts[] = {
-    {"fs", "neap.fs", false},       {"net", "neap.net", false},
-    {"all", "neap.combine", true},  {"all_settled", "neap.combine", true},
-    {"any", "neap.combine", true},  {"map", "neap.combine", true},
+    {"fs", "neap.fs", false},
+    {"net", "neap.net", false},
+    {"tls", "neap.tls", false},
+    {"all", "neap.combine", true},
+    {"all_settled", "neap.combine", true},
+    {"any", "neap.combine", true},
+    {"map", "neap.combine", true},
     {"race", "neap.combine", true},
 };
 
