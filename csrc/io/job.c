@@ -176,3 +176,17 @@ int neap__job_run(struct neap_job *job) {
   submit_queued(rt);
   return neap__op_park(op);
 }
+
+int neap__job_detach(struct neap_job *job) {
+  struct neap_op *op = neap__op_of(job);
+  struct neap_rt *rt = op->rt;
+  int err = neap__job_pool(rt);
+  if (err < 0)
+    return err;
+  op->cancel = call_off;
+  op->done = true; /* as if its wait had been called off */
+  neap__list_push(&rt->io->fs_waiters, &job->link);
+  submit_queued(rt);
+  neap__op_unref(op);
+  return 0;
+}

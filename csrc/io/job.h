@@ -58,6 +58,13 @@ int neap__job_new(struct neap_rt *rt, const char *what,
  */
 int neap__job_run(struct neap_job *job);
 
+/*
+ * Runs it with nobody waiting: drop is called when it is done, and frees what
+ * belongs to it. Does not wait. Returns 0, and the job is not the caller's any
+ * more; or a negative code with nothing begun.
+ */
+int neap__job_detach(struct neap_job *job);
+
 /* Gives the caller's share up. */
 void neap__job_free(struct neap_job *job);
 

@@ -57,7 +57,7 @@ struct neap_tls_context {
   const char *keylog;
   char *keys; /* from neap__mem_shared_alloc */
   size_t keys_len;
-  bool keys_writer; /* a task writes them */
+  bool keys_job; /* some are being written */
 };
 
 enum neap_tls_state {
