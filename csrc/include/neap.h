@@ -674,7 +674,8 @@ NEAP_API int neap_tls_start(neap_stream *stream, neap_tls_context *context,
                             const neap_tls_peer_options *peer);
 
 /* Waits until the handshake is done, until due_ns at most. Waits. Returns 0,
-   UV_ENOTSUP on a stream without TLS, or a negative code. */
+   also when the connection has failed since; UV_ENOTSUP on a stream without
+   TLS; or a negative code. */
 NEAP_API int neap_tls_handshake(neap_stream *stream, uint64_t due_ns);
 
 /* Connections that are accepted from now on begin TLS; a call replaces the

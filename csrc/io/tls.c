@@ -72,6 +72,7 @@ static void shake_hands(struct neap_tls *tls) {
         X509_verify_cert_error_string(SSL_get_verify_result(tls->ssl)));
   } else {
     tls->state = NEAP_TLS_OPEN;
+    tls->shaken = true;
     neap__waitq_wake_all(&tls->waiters, 0);
   }
 }
@@ -274,8 +275,6 @@ static int check_start(const struct neap_stream *s,
     return UV_EBUSY;
   if (!may_be_handshake(s, context->server))
     return UV_EPROTO;
-  if (s->end != 0)
-    return s->end == UV_EOF ? UV_ECONNABORTED : s->end;
   return s->shut ? UV_EPIPE : 0;
 }
 
@@ -353,6 +352,8 @@ static int begin(struct neap_tls *tls) {
   s->filter = &tls->filter;
   int err = go_on(tls, neap__inbuf_bytes(&early), early.len);
   neap__inbuf_deinit(&early, &s->handle.rt->mem);
+  if (err == 0 && s->end != 0) /* the wire has ended before */
+    err = ended(s, s->end);
   if (err != 0) /* calls on the stream say why */
     neap__stream_finish(s, err);
   else
@@ -387,8 +388,11 @@ int neap_tls_handshake(neap_stream *s, uint64_t due_ns) {
   int err = neap__handle_begin(&s->handle);
   if (err < 0)
     return err;
-  if (s->filter == NULL)
+  const struct neap_tls *tls = neap__tls_of(s);
+  if (tls == NULL)
     return UV_ENOTSUP;
+  if (tls->shaken)
+    return 0; /* whatever came then */
   neap__handle_ref(&s->handle);
   err = ready(s, due_ns);
   if (err == 0 && s->handle.closed)

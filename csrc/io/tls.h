@@ -75,6 +75,7 @@ struct neap_tls {
   enum neap_tls_state state;
   int err;            /* of a failure */
   const char *reason; /* static text, or NULL */
+  bool shaken;        /* the handshake is done */
   bool ended;         /* the peer has said that no more will come */
 
   const char *in; /* off the wire, not read by OpenSSL yet: in_len bytes */

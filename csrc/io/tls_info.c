@@ -15,14 +15,14 @@ static int find(const struct neap_stream *s, struct neap_tls **out) {
   struct neap_tls *tls = neap__tls_of(s);
   if (tls == NULL)
     return UV_ENOTSUP;
-  if (tls->state == NEAP_TLS_OPENING)
-    return UV_EAGAIN;
+  if (!tls->shaken)
+    return tls->state == NEAP_TLS_FAILED ? tls->err : UV_EAGAIN;
   *out = tls;
   return 0;
 }
 
 int neap_tls_describe(neap_stream *s, neap_tls_info *out) {
-  struct neap_tls *tls;
+  struct neap_tls *tls = NULL;
   int err = find(s, &tls);
   if (err < 0)
     return err;
@@ -162,7 +162,7 @@ static int copy_texts(BIO *from, size_t nnames, const X509 *cert,
 }
 
 int neap_tls_peer_cert(neap_stream *s, neap_tls_cert *out) {
-  struct neap_tls *tls;
+  struct neap_tls *tls = NULL;
   int err = find(s, &tls);
   if (err < 0)
     return err;

@@ -49,6 +49,13 @@ static bool is_verified(const struct neap_tls *tls) {
          SSL_get_verify_result(tls->ssl) == X509_V_OK;
 }
 
+/* Before TLS 1.3 a server that resumes a session may send no new one. */
+static const SSL_SESSION *newest(const struct neap_tls *tls) {
+  if (tls->context->server)
+    return NULL;
+  return tls->session != NULL ? tls->session : SSL_get_session(tls->ssl);
+}
+
 int neap_tls_session(neap_stream *s, neap_blob *out) {
   char name[NAME_MAX_LEN];
   if (s->handle.closed)
@@ -56,9 +63,10 @@ int neap_tls_session(neap_stream *s, neap_blob *out) {
   const struct neap_tls *tls = neap__tls_of(s);
   if (tls == NULL)
     return UV_ENOTSUP;
-  if (tls->session == NULL || !SSL_SESSION_is_resumable(tls->session))
+  const SSL_SESSION *session = newest(tls);
+  if (session == NULL || !SSL_SESSION_is_resumable(session))
     return UV_ENOENT;
-  int body = i2d_SSL_SESSION(tls->session, NULL);
+  int body = i2d_SSL_SESSION(session, NULL);
   size_t len = get_name(tls->ssl, name);
   if (body <= 0 || len == 0)
     return UV_ENOENT;
@@ -71,7 +79,7 @@ int neap_tls_session(neap_stream *s, neap_blob *out) {
   bytes[MAGIC_LEN + 1] = (char)len;
   memcpy(bytes + HEAD, name, len);
   unsigned char *end = (unsigned char *)bytes + HEAD + len;
-  i2d_SSL_SESSION(tls->session, &end);
+  i2d_SSL_SESSION(session, &end);
   *out = (neap_blob){.base = bytes, .len = size};
   return 0;
 }

@@ -76,7 +76,7 @@ local function make()
   local log, status = support.sh(("cd %s && (%s)"):format(support.quote(dir.path), script))
   assert(status == 0, log)
   certs._ = setmetatable({}, { __gc = function()
-    dir:__close()
+    getmetatable(dir).__close(dir)
   end })
 end
 

@@ -44,7 +44,7 @@ local meta = {
       self.input:close()
     end
     self.output:close()
-    self.dir:__close()
+    getmetatable(self.dir).__close(self.dir)
   end,
 }
 
@@ -63,7 +63,7 @@ function program.start(command, input)
     assert(os.execute("mkfifo " .. stdin))
   end
   assert(os.execute("mkfifo " .. quote(dir .. "/out")))
-  assert(os.execute(("{ { %s\n} <%s 2>&1; echo status $?; } >%s &"):format(command, stdin,
+  assert(os.execute(("{ ( %s\n) <%s 2>&1; echo status $?; } >%s &"):format(command, stdin,
     quote(dir .. "/out"))))
   local self = setmetatable({ dir = dir }, meta)
   self.output = assert(fs.open(dir .. "/out", "r"))
