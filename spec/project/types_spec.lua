@@ -3,7 +3,7 @@
 local support = require("spec.support")
 
 -- Modules that scripts require; each is a class of the same name in types/.
-local module_names = { "neap", "neap.fs", "neap.net" }
+local module_names = { "neap", "neap.fs", "neap.net", "neap.tls" }
 
 -- class -> member -> "field" or "function", read off the annotation files:
 --   ---@class neap.task

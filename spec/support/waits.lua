@@ -424,4 +424,8 @@ waits["net.connect"] = function()
   }
 end
 
+for name, row in pairs(require("spec.support.waits_tls")) do
+  waits[name] = row
+end
+
 return waits
