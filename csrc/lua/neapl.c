@@ -108,6 +108,7 @@ void neapL_gc_enter(lua_State *L, bool has_waiters) {
 
 /* -- failures */
 
+
 const char *neapL_strerror(int err) {
   static const struct {
     int code;
@@ -115,7 +116,8 @@ const char *neapL_strerror(int err) {
   } ours[] = {{NEAP_CANCELLED, "cancelled"},
               {NEAP_CLOSING, "runtime is closing"},
               {NEAP_EDEADLK, "deadlock: nothing can end this wait"},
-              {NEAP_INTERRUPTED, "interrupted!"}};
+              {NEAP_INTERRUPTED, "interrupted!"},
+              {NEAP_ECERT, "certificate is not trusted"}};
   for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
     if (ours[i].code == err)
       return ours[i].text;
@@ -208,6 +210,10 @@ static const char *name_of(int err) {
   return uv_err_name(err);
 }
 
+const char *neapL_errname(int err) {
+  return err == NEAP_ECERT ? "ECERT" : name_of(err);
+}
+
 int neapL_fail(lua_State *L, int err, const char *what) {
   neapL_raise(L, err);
   const char *message = neapL_strerror(err);
@@ -216,7 +222,7 @@ int neapL_fail(lua_State *L, int err, const char *what) {
     lua_pushfstring(L, "%s: %s", what, message);
   else
     lua_pushstring(L, message);
-  lua_pushstring(L, name_of(err));
+  lua_pushstring(L, neapL_errname(err));
   return 3;
 }
 

@@ -226,6 +226,7 @@ static const struct part {
     {"all", "neap.combine", true},      {"all_settled", "neap.combine", true},
     {"any", "neap.combine", true},      {"map", "neap.combine", true},
     {"race", "neap.combine", true},     {"testing", "neap.testing", false},
+    {"tls", "neap.tls", false},
 };
 
 static const struct part *find_part(const char *key) {
