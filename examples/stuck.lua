@@ -10,9 +10,9 @@ local neap = require("neap")
 local fork, knife = neap.mutex(), neap.mutex()
 
 local function eat(name, first, second)
-  local one <close> = first:lock()
+  local _ <close> = first:lock()
   neap.sleep(0.01) -- thinks, with one of them in hand
-  local other <close> = second:lock()
+  local _ <close> = second:lock()
   print(name .. " has eaten")
 end
 

@@ -65,7 +65,8 @@ describe("neap.dump", function()
     settle()
     local text = dump()
     assert.matches("task 1 main: running, %d+ switches, [%d.]+ s old\n", text)
-    assert.matches("task %d+ listed: waiting in await for [%d.]+ s, 1 switches, [%d.]+ s old\n", text)
+    assert.matches("task %d+ listed: waiting in await for [%d.]+ s, 1 switches, [%d.]+ s old\n",
+      text)
     assert.matches("dump_spec.lua:%d+: in function <", entry(text, "listed"))
     gate.open()
     task:join()
@@ -105,7 +106,8 @@ describe("neap.dump", function()
       entry(text, "reader:"))
     assert.matches("waiting in server:accept " .. here .. " for", entry(text, "acceptor:"))
     assert.matches("waiting in sleep for [%d.]+ s, 3[56]%d%d%.%d+ s to go", entry(text, "sleeper:"))
-    assert.matches("waiting in join of task " .. sleeper.id .. " sleeper for", entry(text, "joiner:"))
+    assert.matches("waiting in join of task " .. sleeper.id .. " sleeper for",
+      entry(text, "joiner:"))
     assert(text:find("open: server " .. here, 1, true), text)
     assert(text:find("open: conn " .. here, 1, true), text)
     assert.equal("conn:read", reader:stats().waiting_for)
@@ -312,7 +314,8 @@ describe("neap.dump", function()
       assert(neap.current():stats().ran > 0)
     ]], { env = "NEAP_STATS=1" })
     assert.equal(0, status, output)
-    assert.matches("busy: waiting in sleep for [%d.]+ s, [%d.]+ s to go, 1 switches, [%d.]+ s old, " ..
+    assert.matches("busy: waiting in sleep for [%d.]+ s, [%d.]+ s to go, 1 switches, " ..
+      "[%d.]+ s old, " ..
       "ran [%d.]+ ms\n", output)
     assert.matches("\n    spawned at [^\n]*script.lua:2\n", output)
     output = support.lua([[
@@ -420,7 +423,8 @@ describe("a deadlock", function()
     assert.matches("^[^\n]*deadlock: nothing can end this wait\n", output)
     assert.matches("\ntask 1 main: waiting in run for", output)
     assert.matches("\ntask 2 stuck: waiting in await for", output)
-    assert.matches("stuck:[^\n]*\n[^\n]*in function 'await'\n[^\n]*script.lua:2: in function <", output)
+    assert.matches("stuck:[^\n]*\n[^\n]*in function 'await'\n[^\n]*script.lua:2: in function <",
+      output)
   end)
 
   it("is raised from a scope that main waits in", function()

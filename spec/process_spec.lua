@@ -56,7 +56,8 @@ describe("process.run", function()
   it("bears a program that does not read its input", function() -- fault 78
     local result = assert(process.run({ "true", input = ("x"):rep(much) }))
     assert.equal(0, result.code)
-    result = assert(process.run(shell("exec <&-; echo ok; sleep 0.01", { input = ("x"):rep(much) })))
+    result = assert(process.run(shell("exec <&-; echo ok; sleep 0.01",
+      { input = ("x"):rep(much) })))
     assert.equal("ok\n", result.stdout)
   end)
 
@@ -272,7 +273,8 @@ describe("a program that can't be started", function()
       if child then child:close() end
       local result = process.run({ "echo", "fine" })
       print(result and result.stdout)
-      local file = io.open("/proc/self/task/" .. io.open("/proc/self/stat"):read("n") .. "/children")
+      local me = io.open("/proc/self/stat"):read("n")
+      local file = io.open("/proc/self/task/" .. me .. "/children")
       print("children", file:read("a"))
     ]]
     local calls = { vfork = "EAGAIN", pipe2 = "EMFILE", epoll_create1 = "EMFILE" }
@@ -497,7 +499,9 @@ describe("standard descriptors", function()
 
   it("end a pipeline whose reader has had enough", function()
     local a <close> = assert(process.spawn({ "yes", stdout = "pipe" }))
-    local b <close> = assert(process.spawn({ "head", "-n", "1", stdin = a.stdout, stdout = "pipe" }))
+    local b <close> = assert(process.spawn({
+      "head", "-n", "1", stdin = a.stdout, stdout = "pipe",
+    }))
     assert.equal("y\n", b.stdout:read("a"))
     assert.same({ n = 2, nil, "SIGPIPE" }, table.pack(a:wait()))
     assert.equal(0, b:wait())

@@ -356,7 +356,8 @@ describe("neap.trace_file", function()
     assert.equal("loop", tracks[0].name)
     assert.equal("task 1 main", tracks[main].name)
     assert.equal(("task %d a"):format(a.id), tracks[a.id].name)
-    assert.equal(("<%d ready run await <%d ready run ready run sleep <0 ready run"):format(main, main),
+    local expected = "<%d ready run await <%d ready run ready run sleep <0 ready run"
+    assert.equal(expected:format(main, main),
       names_of(tracks[a.id]))
     assert.matches("join <" .. a.id .. " ready run$", names_of(tracks[main]))
     for _, slice in ipairs(tracks[a.id]) do
@@ -428,7 +429,8 @@ describe("neap.trace_file", function()
   end)
 
   it("is JSON whatever a task is called", function()
-    local names = { 'a "quote"', "a\\slash", "line\nbreak\0", "caf\u{e9} \u{1F600}", "bad \xff\xc0\xaf",
+    local names = {
+      'a "quote"', "a\\slash", "line\nbreak\0", "caf\u{e9} \u{1F600}", "bad \xff\xc0\xaf",
       "cut \u{e9}" .. "\xe2\x82", "surrogate \xed\xa0\x80", "" }
     local events = trace_of(function()
       for _, name in ipairs(names) do

@@ -31,7 +31,7 @@ describe("neap.wait_fd", function()
       assert.equal("r", neap.wait_fd(server:getfd(), "r"))
       local conn = assert(server:accept())
       conn:settimeout(0)
-      local text, err, part = nil, nil, nil
+      local text, err, part
       repeat
         neap.wait_fd(conn:getfd(), "r")
         text, err, part = conn:receive("*l", part)

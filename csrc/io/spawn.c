@@ -143,7 +143,7 @@ int neap__spawn_pipe(int *fds) {
 __attribute__((noinline)) static pid_t
 start_child(const struct neap_spawn *how, int report, const sigset_t *mask) {
   pid_t pid = vfork();
-  if (pid == 0)
+  if (pid == 0) /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork): see above */
     run(how, report, mask);
   return pid;
 }

@@ -19,6 +19,7 @@ static bool add_line(struct neap_tls_context *context, const char *line) {
     return false;
   if (context->keys_len > 0)
     memcpy(keys, context->keys, context->keys_len);
+  /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): lines, no string */
   memcpy(keys + context->keys_len, line, n);
   keys[context->keys_len + n] = '\n';
   neap__mem_shared_free(context->keys);

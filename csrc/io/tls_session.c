@@ -38,6 +38,7 @@ static size_t get_name(SSL *ssl, char *out) {
     name = address != NULL ? address : "";
   size_t len = strlen(name);
   len = len <= NAME_MAX_LEN ? len : 0;
+  /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its length is told */
   memcpy(out, name, len);
   OPENSSL_free(address);
   ERR_clear_error(); /* that there was no address */

@@ -108,7 +108,6 @@ void neapL_gc_enter(lua_State *L, bool has_waiters) {
 
 /* -- failures */
 
-
 const char *neapL_strerror(int err) {
   static const struct {
     int code;

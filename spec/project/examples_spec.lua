@@ -63,7 +63,8 @@ end
 function entries.stuck()
   local output = run("stuck")
   assert(output:find("deadlock: nothing can end this wait", 1, true), output)
-  assert(output:find("task 2 left waits for task 3 right, which waits for task 2 left", 1, true), output)
+  local circle = "task 2 left waits for task 3 right, which waits for task 2 left"
+  assert(output:find(circle, 1, true), output)
   assert(output:find("right: waiting in mutex:lock of task 2 left for", 1, true), output)
   local _, eaten = output:gsub("has eaten", "")
   assert(eaten == 2, output)

@@ -48,7 +48,8 @@ local meta = {
   end,
 }
 
---- Starts a shell command; a sanitizer that is preloaded here is not its own. With `input` that is its whole input; else it comes
+--- Starts a shell command; a sanitizer that is preloaded here is not its own.
+--- With `input` that is its whole input; else it comes
 --- by :send until :finish.
 ---@param command string
 ---@param input? string
@@ -63,7 +64,8 @@ function program.start(command, input)
     assert(os.execute("mkfifo " .. stdin))
   end
   assert(os.execute("mkfifo " .. quote(dir .. "/out")))
-  assert(os.execute(("{ ( unset LD_PRELOAD\n%s\n) <%s 2>&1; echo status $?; } >%s &"):format(command, stdin,
+  assert(os.execute(("{ ( unset LD_PRELOAD\n%s\n) <%s 2>&1; echo status $?; } >%s &"):format(
+    command, stdin,
     quote(dir .. "/out"))))
   local self = setmetatable({ dir = dir }, meta)
   self.output = assert(fs.open(dir .. "/out", "r"))

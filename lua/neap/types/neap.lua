@@ -264,7 +264,7 @@ function neap.any(fns) end
 function neap.map(list, fn, options) end
 
 ---@class neap.preempt_options
----@field mode? "yield"|"report"  report: nobody is stopped; who has run for a slice or more without waiting is written to stderr, once
+---@field mode? "yield"|"report"  report: who runs for a slice is told on stderr, not stopped
 
 --- From now on Lua code that does not wait gives way when it has used up its slice
 --- of CPU time: others run, wherever it stands, in the main script and in its own

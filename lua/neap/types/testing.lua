@@ -6,8 +6,8 @@
 local testing = {}
 
 ---@class neap.testing.options
----@field clock? "real"|"virtual"  virtual: time stands still, and jumps to the next due time when nobody can go on
----@field seed? integer  the order of the ready tasks is shuffled as this says; 0 or nil: first come, first served
+---@field clock? "real"|"virtual"  virtual: time jumps when nobody can go on
+---@field seed? integer  shuffles the ready tasks; 0 or nil: first come, first served
 
 --- Calls `fn(...)` in a task of its own and waits for it; returns its results,
 --- raises its error. It is an error as well if a task failed that nobody has
