@@ -34,7 +34,8 @@ local function work(rounds)
   return x
 end
 
-local begun, rounds = nil, 1000
+local begun
+local rounds = 1000
 repeat
   rounds = rounds * 2
   begun = os.clock()
