@@ -488,6 +488,10 @@ local function with_clock(source)
 end
 
 describe("clocks that jump", function()
+  -- ASan's own clock_gettime stands in front of the preloaded one, and hangs in
+  -- what that calls.
+  local it = support.variant == "asan" and pending or it
+
   it("ahead, by a suspend, wake each sleeper once and in order", function() -- fault 87
     local output, status = with_clock([[
       local order, ticks = {}, {}
