@@ -201,18 +201,25 @@ static void push_package_field(lua_State *L, const char *field) {
   lua_pop(L, 1);
 }
 
+/* Its globals are those of the state it runs in, whatever table it has here. */
+static bool is_globals(lua_State *L, const char *name) {
+  lua_pushglobaltable(L);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 1);
+  return same || strcmp(name, "_ENV") == 0;
+}
+
 /* Pushes the pairs of load_function; returns how many. */
 static int push_upvalues(lua_State *L) {
+  const char *name;
   int n = 0;
-  while (lua_getupvalue(L, 1, n + 1) != NULL) {
-    lua_pushglobaltable(L);
-    bool is_globals = lua_rawequal(L, -1, -2);
-    lua_pop(L, 1);
-    if (is_globals) {
+  while ((name = lua_getupvalue(L, 1, n + 1)) != NULL) {
+    bool globals = is_globals(L, name);
+    if (globals) {
       lua_pop(L, 1);
       lua_pushnil(L);
     }
-    lua_pushboolean(L, is_globals);
+    lua_pushboolean(L, globals);
     lua_insert(L, -2);
     luaL_checkstack(L, 10, NULL);
     n++;
