@@ -302,10 +302,10 @@ describe("preemption", function()
     local theirs = function(...)
       return ours(...)
     end
-    coroutine.wrap = theirs
+    coroutine.wrap = theirs -- luacheck: ignore
     neap.preempt(nil)
     local left = coroutine.wrap
-    coroutine.wrap = stock
+    coroutine.wrap = stock -- luacheck: ignore
     assert.equal(theirs, left)
     assert.equal(3, theirs(function() -- ours works all the same
       return 3
@@ -691,7 +691,7 @@ describe("coroutine.resume, wrap and close under preemption", function()
     fails(co.wrap(error), "a string", 0)
     fails(co.wrap(error), nil)
     fails(co.wrap(function()
-      local a <close> = setmetatable({}, { __close = function(_, err)
+      local _ <close> = setmetatable({}, { __close = function(_, err)
         error("closing after " .. tostring(err), 0)
       end })
       error("first", 0)
@@ -709,7 +709,7 @@ describe("coroutine.resume, wrap and close under preemption", function()
     end))
 
     local closing = coroutine.create(function()
-      local a <close> = setmetatable({}, { __close = function()
+      local _ <close> = setmetatable({}, { __close = function()
         note("closed")
       end })
       coroutine.yield()
@@ -719,7 +719,7 @@ describe("coroutine.resume, wrap and close under preemption", function()
     note(co.close(closing))
     note(co.close(coroutine.create(print)))
     local bad = coroutine.create(function()
-      local a <close> = setmetatable({}, { __close = function()
+      local _ <close> = setmetatable({}, { __close = function()
         error("bad close", 0)
       end })
       coroutine.yield()
