@@ -32,25 +32,26 @@ static void install(lua_State *L, struct neapL *N, int i) {
   if (!push_library(L, s->library))
     return;
   lua_getfield(L, -1, s->name);
-  if (lua_iscfunction(L, -1)) { /* else there is nothing of the kind */
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -4, i + 1);
-    lua_pushlightuserdata(L, N);
-    lua_insert(L, -2);
-    lua_pushcclosure(L, s->function, 2);
-    lua_setfield(L, -2, s->name);
-    lua_pop(L, 1);
-  } else {
-    lua_pop(L, 2);
+  if (!lua_iscfunction(L, -1) || lua_tocfunction(L, -1) == s->function) {
+    lua_pop(L, 2); /* nothing of the kind, or it is there */
+    return;
   }
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -4, i + 1);
+  lua_pushlightuserdata(L, N);
+  lua_insert(L, -2);
+  lua_pushcclosure(L, s->function, 2);
+  lua_setfield(L, -2, s->name);
+  lua_pop(L, 1);
 }
 
 void neapL_standin_install(lua_State *L, struct neapL *N) {
-  if (N->preempt->standins_ref != LUA_NOREF)
-    return;
-  lua_createtable(L, NSTANDINS, 0);
-  lua_pushvalue(L, -1);
-  N->preempt->standins_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  int *ref = &N->preempt->standins_ref;
+  if (*ref == LUA_NOREF) {
+    lua_createtable(L, NSTANDINS, 0);
+    *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, *ref);
   for (int i = 0; i < NSTANDINS; i++)
     install(L, N, i);
   lua_pop(L, 1);

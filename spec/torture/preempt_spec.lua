@@ -51,7 +51,7 @@ local function run_program(seed)
       return rawlen(a) < rawlen(b)
     end,
     __le = function(a, b)
-      return rawlen(b) >= rawlen(a)
+      return rawlen(a) <= rawlen(b)
     end,
     __len = function()
       return 7
