@@ -29,6 +29,7 @@ local homes = {
   ["csrc/core/driver.c"] = { "uv_run", "exit" },
   ["csrc/core/rt.c"] = { "getenv", "uv_run" },
   ["csrc/io/job.c"] = { "uv_queue_work", "getenv" }, -- libuv's UV_THREADPOOL_SIZE
+  ["csrc/io/tls_load.c"] = { "getenv" }, -- OpenSSL's SSL_CERT_FILE
   ["csrc/lua/neapl.c"] = { "strerror" }, -- as Lua's own io does
   ["csrc/core/overflow.c"] = { "signal" }, -- in a signal handler, back to the default
   ["csrc/lua/open.c"] = { "exit" }, -- where the driver carries out neap.exit

@@ -395,6 +395,10 @@ NEAP_API int neap_stream_peer(neap_stream *stream, neap_address *out);
 NEAP_API void neap_stream_name(const neap_stream *stream, char *out,
                                size_t size);
 
+/* What err, the result of a call on the stream, is due to, where that says more
+   than the code does; or NULL. Static text. Does not wait. */
+NEAP_API const char *neap_stream_reason(const neap_stream *stream, int err);
+
 /* Whether a task waits to read or write. Does not wait. */
 NEAP_API bool neap_stream_waited(const neap_stream *stream);
 
@@ -1084,6 +1088,157 @@ NEAP_API int neap_file_std(neap_rt *rt, int which, neap_file **out);
    so that whoever is at its other end sees the end, and nobody gets its number.
    Does not wait. Returns 0 or a negative code. */
 NEAP_API int neap_file_end_std(int which);
+/* --- TLS ------------------------------------------------------------------ */
+
+/*
+ * A stream on which TLS was started is read, written and closed as before: what
+ * goes over the wire is encrypted. Its end is UV_EOF only if the peer has said
+ * so (close_notify); a connection that just breaks off is UV_ECONNABORTED.
+ * UV_EPROTO is what the peer did wrong, NEAP_ECERT a certificate that is not
+ * trusted: neap_stream_reason says more. A library that was built without
+ * OpenSSL has none of this section.
+ */
+
+#define NEAP_ECERT (-8001) /* the peer's certificate is not trusted */
+
+typedef struct neap_tls_context neap_tls_context; /* settings, certificates */
+
+/* Whether the peer must show a certificate that is trusted. */
+typedef enum neap_tls_verify {
+  NEAP_TLS_VERIFY_DEFAULT, /* a client: REQUIRED; a server: if ca is set */
+  NEAP_TLS_VERIFY_REQUIRED,
+  NEAP_TLS_VERIFY_OPTIONAL, /* a server: if the client shows one */
+  NEAP_TLS_VERIFY_NONE
+} neap_tls_verify;
+
+/* A certificate with those between it and its authority, and its key. Each is
+   the path of a PEM file or such a file's text. */
+typedef struct neap_tls_identity {
+  const char *cert;
+  const char *key;      /* NULL: it is in cert as well */
+  const char *password; /* of the key, or NULL */
+} neap_tls_identity;
+
+/* What a server shows to a client that asks for a name. */
+typedef struct neap_tls_name {
+  const char *name; /* "a.example", or "*.example" for one label more */
+  neap_tls_identity identity;
+} neap_tls_name;
+
+/* What neap_tls_context_new may be told. All-zero but size: a client with the
+   defaults. */
+typedef struct neap_tls_options {
+  size_t size; /* sizeof(neap_tls_options) */
+  bool server;
+  neap_tls_identity identity; /* a server must have one */
+  const neap_tls_name *names; /* more of a server's */
+  size_t nnames;
+  const char
+      *ca; /* trusted authorities, PEM file or text; NULL: the system's */
+  neap_tls_verify verify;
+  int min_version;         /* 12 or 13 for TLS 1.2 or 1.3; 0: 12 */
+  const char *const *alpn; /* protocols, the preferred one first */
+  size_t nalpn;
+  const char *keylog;    /* file that session secrets are added to, or NULL */
+  uint64_t handshake_ns; /* how long a handshake may take; 0: 30 s */
+  char *problem;         /* room for what failed: a file, or why; or NULL */
+  size_t problem_size;
+} neap_tls_options;
+
+/* What neap_tls_start may be told about the peer. */
+typedef struct neap_tls_peer_options {
+  size_t size; /* sizeof(neap_tls_peer_options) */
+  /* The name or IP address that a server's certificate must be for; may be NULL
+     for a server's side, or without verification. */
+  const char *servername;
+  const void *session; /* from neap_tls_session, or NULL */
+  size_t session_len;
+} neap_tls_peer_options;
+
+/* What was agreed on. Texts are valid while the stream is open. */
+typedef struct neap_tls_info {
+  const char *version; /* "TLSv1.3" */
+  const char *cipher;
+  const char *servername; /* that the client asked for, or NULL */
+  const char *alpn;       /* alpn_len bytes, or NULL */
+  size_t alpn_len;
+  bool resumed;       /* by a session of an earlier connection */
+  bool verified;      /* the peer has shown a certificate that is trusted */
+  const char *verify; /* "ok", or why not */
+} neap_tls_info;
+
+/* A peer's certificate; texts end with NUL. */
+typedef struct neap_tls_cert {
+  const char *subject, *issuer;     /* as RFC 2253 writes names */
+  const char *serial, *fingerprint; /* hexadecimal; the latter is SHA-256 */
+  const char *names;                /* nnames texts, one behind the other */
+  size_t nnames;                    /* DNS names and IP addresses */
+  int64_t not_before, not_after;    /* seconds since 1970 */
+  const char *pem;                  /* the certificate itself */
+  neap_blob memory;                 /* where all that lies */
+} neap_tls_cert;
+
+/*
+ * Makes a context for any number of streams and servers of this runtime. Reads
+ * and decrypts in the thread pool. Waits. Returns 0 and a share in *out, which
+ * the caller gives up with neap_tls_context_unref; or a negative code,
+ * UV_EINVAL for what is no certificate or key, and what it is about in
+ * options->problem.
+ */
+NEAP_API int neap_tls_context_new(neap_rt *rt, const neap_tls_options *options,
+                                  neap_tls_context **out);
+
+/* Takes a share. Does not wait. */
+NEAP_API neap_tls_context *neap_tls_context_ref(neap_tls_context *context);
+
+/* Gives a share up, also after the runtime's end. Does not wait. NULL is
+   harmless. */
+NEAP_API void neap_tls_context_unref(neap_tls_context *context);
+
+/* Whether it is a server's. Does not wait. */
+NEAP_API bool neap_tls_context_serves(const neap_tls_context *context);
+
+/*
+ * Begins TLS on a stream, as the context's side. Does not wait: the handshake
+ * goes on by itself, calls on the stream wait for it. Returns 0; UV_EALREADY
+ * when it has begun before; UV_EBUSY while a task reads or writes; UV_EPROTO
+ * when bytes were received that can't be part of it (what came unprotected must
+ * not be taken as protected); UV_EINVAL without a servername to verify; or
+ * UV_ENOMEM. peer may be NULL for a server's side.
+ */
+NEAP_API int neap_tls_start(neap_stream *stream, neap_tls_context *context,
+                            const neap_tls_peer_options *peer);
+
+/* Waits until the handshake is done, until due_ns at most. Waits. Returns 0,
+   also when the connection has failed since; UV_ENOTSUP on a stream without
+   TLS; or a negative code. */
+NEAP_API int neap_tls_handshake(neap_stream *stream, uint64_t due_ns);
+
+/* Connections that are accepted from now on begin TLS; a call replaces the
+   context of the one before. Does not wait. Returns 0 or UV_EBADF. */
+NEAP_API int neap_tls_serve(neap_server *server, neap_tls_context *context);
+
+/* Whether the server's connections begin TLS. Does not wait. */
+NEAP_API bool neap_tls_serves(const neap_server *server);
+
+/* After the handshake. Does not wait. Returns 0, UV_ENOTSUP on a stream without
+   TLS, UV_EAGAIN before its end, UV_EBADF. */
+NEAP_API int neap_tls_describe(neap_stream *stream, neap_tls_info *out);
+
+/* The peer's certificate, to be given back with neap_tls_free_cert. Does not
+   wait. As neap_tls_describe; UV_ENOENT when it has shown none. */
+NEAP_API int neap_tls_peer_cert(neap_stream *stream, neap_tls_cert *out);
+
+/* Does not wait. */
+NEAP_API void neap_tls_free_cert(neap_tls_cert *cert);
+
+/*
+ * A client's session, with which the next connection to the same server is
+ * quicker: secret bytes, to be given back with neap_fs_free_blob. A server
+ * sends it some time after the handshake. Does not wait. As neap_tls_describe;
+ * UV_ENOENT when there is none (yet).
+ */
+NEAP_API int neap_tls_session(neap_stream *stream, neap_blob *out);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,8 @@
  * a shortage of descriptors means is decided here: libuv's own listening would
  * drop the connections on EMFILE, and spin on ENOBUFS.
  */
+#include "io/accept.h"
+
 #include "io/dns.h"
 #include "io/pipe.h"
 #include "io/tcp.h"
@@ -34,8 +36,9 @@ struct neap_server {
   int family;
   bool armed;
   struct neap_list waiters;
-  uint64_t pause_ns; /* the last pause; 0: none since a success */
-  uint64_t until_ns; /* until then nobody tries */
+  uint64_t pause_ns;      /* the last pause; 0: none since a success */
+  uint64_t until_ns;      /* until then nobody tries */
+  struct neap_wrap *wrap; /* what connections pass, or NULL */
   char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* to unlink */
 };
 
@@ -66,6 +69,8 @@ static void end(struct neap_handle *handle) {
   neap__waitq_wake_all(&server->waiters, UV_ECANCELED);
   uv_close((uv_handle_t *)&server->poll, neap__handle_on_closed);
   close(server->fd); /* libuv's polling has let go of it */
+  if (server->wrap != NULL)
+    server->wrap->free(server->wrap);
   if (server->path[0] != '\0')
     unlink(server->path);
 }
@@ -210,6 +215,19 @@ void neap_server_close(neap_server *server) {
   neap__handle_unref(&server->handle);
 }
 
+int neap__accept_wrap(neap_server *server, struct neap_wrap *wrap) {
+  if (server->handle.closed)
+    return UV_EBADF;
+  if (server->wrap != NULL)
+    server->wrap->free(server->wrap);
+  server->wrap = wrap;
+  return 0;
+}
+
+const struct neap_wrap *neap__accept_wrapped(const neap_server *server) {
+  return server->handle.closed ? NULL : server->wrap;
+}
+
 /* --- accepting ------------------------------------------------------------ */
 
 static void disarm(struct neap_server *server) {
@@ -331,15 +349,29 @@ static int take(struct neap_server *server, union neap_addr *remote,
   return errno == ENOMEM ? UV_ENOBUFS : uv_translate_sys_error(errno);
 }
 
-static int open_stream(struct neap_server *server, int fd,
-                       const union neap_addr *remote, neap_stream **out) {
+static int open_plain(struct neap_server *server, int fd,
+                      const union neap_addr *remote, neap_stream **out) {
   struct neap_rt *rt = server->handle.rt;
-  server->pause_ns = server->until_ns = 0;
   if (server->family == AF_UNIX)
     return neap__pipe_open(rt, fd, out);
   int err = neap__tcp_open(rt, fd, remote, out);
   if (err == 0)
     neap_stream_nodelay(*out, true); /* as when connecting */
+  return err;
+}
+
+static int open_stream(struct neap_server *server, int fd,
+                       const union neap_addr *remote, neap_stream **out) {
+  neap_stream *stream;
+  server->pause_ns = server->until_ns = 0;
+  int err = open_plain(server, fd, remote, &stream);
+  if (err == 0 && server->wrap != NULL) {
+    err = server->wrap->open(server->wrap, stream);
+    if (err < 0)
+      neap_stream_close(stream);
+  }
+  if (err == 0)
+    *out = stream;
   return err;
 }
 

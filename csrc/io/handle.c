@@ -31,6 +31,8 @@ static void free_all(struct neap_rt *rt) {
     struct neap_handle *handle = handle_of(link);
     neap__mem_free(&rt->mem, handle, handle->size);
   }
+  if (io->tls != NULL)
+    io->tls_free(rt);
   neap__mem_free(&rt->mem, io->scratch, NEAP_IO_SCRATCH);
   neap__mem_free(&rt->mem, io->seen, NEAP_IO_SEEN * sizeof *io->seen);
   neap__mem_free(&rt->mem, io, sizeof *io);

@@ -75,6 +75,10 @@ struct neap_io {
   struct neap_mount mounts[8];
   struct neap_seen
       *seen; /* NEAP_IO_SEEN names that were found cached, or NULL */
+
+  /* tls.c: what all TLS streams share, or NULL; how it is freed. */
+  struct neap_tls_shared *tls;
+  void (*tls_free)(struct neap_rt *rt);
 };
 
 #define NEAP_IO_SEEN ((size_t)1024)

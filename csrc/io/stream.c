@@ -60,6 +60,8 @@ static void end(struct neap_handle *handle) {
   neap__waitq_wake_all(&s->writers, UV_ECANCELED);
   if (s->request != NULL)
     neap__op_interrupt(s->request, UV_ECANCELED);
+  if (s->filter != NULL)
+    (*s->filter)->close(s);
   if (s->reset && uv_tcp_close_reset(&s->uv.tcp, neap__handle_on_closed) == 0)
     return;
   uv_close(&s->uv.handle, neap__handle_on_closed);
@@ -162,15 +164,16 @@ static void disarm(struct neap_stream *s) {
   s->armed = false;
 }
 
-/* What libuv reads into: the shared buffer, or, behind bytes that are there,
-   room next to them. Without memory it reports UV_ENOBUFS and reads nothing. */
+/* What libuv reads into: the shared buffer, or, behind bytes that are there and
+   came as they are, room next to them. Without memory it reports UV_ENOBUFS and
+   reads nothing. */
 static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   struct neap_stream *s = uv->data;
   struct neap_rt *rt = s->handle.rt;
   char *base;
   size_t size = NEAP_IO_SCRATCH;
   (void)suggested;
-  if (s->in.len + s->in.held > 0) {
+  if (s->in.len + s->in.held > 0 && s->filter == NULL) {
     base = neap__inbuf_reserve(&s->in, &rt->mem, ROOM, &size);
   } else {
     if (rt->io->scratch == NULL)
@@ -183,9 +186,10 @@ static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   *buf = uv_buf_init(base, base == NULL ? 0 : (unsigned int)size);
 }
 
-/* n bytes stand where on_alloc said. When there is no memory to copy them to,
-   the shared buffer itself is handed over: nothing received is lost. */
-static void keep(struct neap_stream *s, const char *base, size_t n) {
+/* n bytes stand where on_alloc said. Returns 0. When there is no memory to copy
+   them to, the shared buffer itself is handed over: nothing received is lost.
+ */
+static int keep(struct neap_stream *s, const char *base, size_t n) {
   struct neap_rt *rt = s->handle.rt;
   char *scratch = rt->io->scratch;
   if (base != scratch) {
@@ -194,6 +198,7 @@ static void keep(struct neap_stream *s, const char *base, size_t n) {
     neap__inbuf_adopt(&s->in, &rt->mem, scratch, NEAP_IO_SCRATCH, n);
     rt->io->scratch = NULL;
   }
+  return 0;
 }
 
 /*
@@ -211,28 +216,46 @@ static int true_end(struct neap_stream *s) {
   return UV_EOF;
 }
 
+void neap__stream_finish(struct neap_stream *s, int end) {
+  disarm(s);
+  s->end = end;
+  wake_reader(s, 0);
+}
+
+/* Bytes have come. */
+static void receive(struct neap_stream *s, const char *base, size_t n) {
+  int end =
+      s->filter == NULL ? keep(s, base, n) : (*s->filter)->received(s, base, n);
+  if (end != 0) {
+    neap__stream_finish(s, end);
+    return;
+  }
+  if (s->in.len >= s->want)
+    wake_reader(s, 0);
+  if (s->in.len >= HIGH_WATER && s->reader == NULL)
+    disarm(s);
+}
+
 static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
   struct neap_stream *s = uv->data;
   if (n == 0) /* as EAGAIN */
     return;
   if (n > 0) {
-    keep(s, buf->base, (size_t)n);
-    if (s->in.len >= s->want)
-      wake_reader(s, 0);
-    if (s->in.len >= HIGH_WATER && s->reader == NULL)
-      disarm(s);
+    receive(s, buf->base, (size_t)n);
     return;
   }
-  disarm(s);
-  if (n == UV_ENOBUFS) { /* no memory: this read fails, the stream is whole */
+  int end = n == UV_EOF ? true_end(s) : n == UV_ENOBUFS ? UV_ENOMEM : (int)n;
+  if (s->filter != NULL) {
+    neap__stream_finish(s, (*s->filter)->ended(s, end));
+  } else if (n == UV_ENOBUFS) { /* this read fails, the stream is whole */
+    disarm(s);
     wake_reader(s, UV_ENOMEM);
-    return;
+  } else {
+    neap__stream_finish(s, end);
   }
-  s->end = n == UV_EOF ? true_end(s) : (int)n;
-  wake_reader(s, 0);
 }
 
-static int arm(struct neap_stream *s) {
+int neap__stream_arm(struct neap_stream *s) {
   if (s->armed)
     return 0;
   int err = uv_read_start(&s->uv.stream, on_alloc, on_read);
@@ -256,16 +279,33 @@ static void describe_reader(const struct neap_op *op, char *out, size_t size) {
 static const struct neap_op_kind read_kind = {.what = "conn:read",
                                               .describe = describe_reader};
 
+/* Waits until bytes can pass the filter. The reader is busy with it. */
+static int wait_filter(struct neap_stream *s, uint64_t due) {
+  s->claimed = true;
+  neap__handle_ref(&s->handle);
+  int err = (*s->filter)->ready(s, due);
+  s->claimed = false;
+  if (err == 0 && s->handle.closed)
+    err = UV_ECANCELED;
+  neap__handle_unref(&s->handle);
+  return err;
+}
+
 /* Waits until `want` bytes are there, or the end. UV_ECANCELED: the stream was
    closed, and its memory may be gone. */
 static int wait_bytes(struct neap_stream *s, size_t want, uint64_t due) {
   struct neap_op *op;
-  int err =
-      neap__op_new_until(s->handle.rt, read_kind.what, sizeof s, due, &op);
+  int err = 0;
+  if (s->filter != NULL) {
+    err = wait_filter(s, due);
+    if (err < 0 || s->in.len >= want || s->end != 0)
+      return err;
+  }
+  err = neap__op_new_until(s->handle.rt, read_kind.what, sizeof s, due, &op);
   if (err < 0)
     return err;
   neap__op_set_kind(op, &read_kind);
-  err = arm(s);
+  err = neap__stream_arm(s);
   if (err < 0) {
     neap__op_free(op);
     return err;
@@ -439,6 +479,11 @@ void neap_stream_name(const neap_stream *s, char *out, size_t size) {
   neap__addr_format(&s->remote, out, size);
 }
 
+const char *neap_stream_reason(const neap_stream *s, int err) {
+  return s->filter == NULL ? NULL : (*s->filter)->reason(s, err);
+}
+
 bool neap_stream_waited(const neap_stream *s) {
-  return s->reader != NULL || s->request != NULL || s->busy;
+  return s->reader != NULL || s->request != NULL || s->busy ||
+         (s->filter != NULL && (*s->filter)->waited(s));
 }

@@ -16,6 +16,39 @@
 #include "io/handle.h"
 #include "io/inbuf.h"
 
+struct neap_stream;
+
+/*
+ * What stands between what is written and read and what goes over the wire:
+ * TLS (tls.c). A stream without one is plain. Its functions are called by
+ * stream.c and stream_write.c alone; those that don't wait may run in libuv's
+ * callbacks.
+ */
+struct neap_filter {
+  /* Waits until bytes can pass, until due_ns at most. Waits. Returns 0 or a
+     code; the caller holds a share of the stream, which may be closed then. */
+  int (*ready)(struct neap_stream *stream, uint64_t due_ns);
+  /* n bytes came off the wire: puts what they say into stream->in. Returns 0
+     or what the stream has ended with. */
+  int (*received)(struct neap_stream *stream, const char *bytes, size_t n);
+  /* The wire has ended with `end` (UV_EOF or an error): what that means. */
+  int (*ended)(struct neap_stream *stream, int end);
+  /* Turns n bytes into *wire, which is borrowed until the next wait. All of it
+     must be sent, whatever becomes of the writer. Returns 0 or a code. */
+  int (*encode)(struct neap_stream *stream, const char *bytes, size_t n,
+                neap_bytes *wire);
+  /* The same for the mark that no more will come. */
+  int (*encode_end)(struct neap_stream *stream, neap_bytes *wire);
+  /* Some of what was encoded can't be sent, for err: nothing can follow it. */
+  void (*lost)(struct neap_stream *stream, int err);
+  /* The stream is closing: the filter frees itself. */
+  void (*close)(struct neap_stream *stream);
+  /* Whether a task waits in ready. */
+  bool (*waited)(const struct neap_stream *stream);
+  /* Static text that says more than err does, or NULL. */
+  const char *(*reason)(const struct neap_stream *stream, int err);
+};
+
 struct neap_stream {
   struct neap_handle handle;
 
@@ -35,7 +68,11 @@ struct neap_stream {
   struct neap_op *request;  /* what libuv is asked for, if it is waited for */
 
   uint64_t read_ns, write_ns; /* how long each may take, or NEAP_NEVER */
-  union neap_addr remote;     /* the peer's; all-zero: it has no IP address */
+
+  /* What the bytes pass through, a pointer to the constant functions that its
+     own state begins with; or NULL. */
+  const struct neap_filter **filter;
+  union neap_addr remote; /* the peer's; all-zero: it has no IP address */
 
   union {
     uv_handle_t handle;
@@ -53,6 +90,13 @@ void neap__stream_handle_sigpipe(struct neap_io *io);
    yet. The caller owns it. Returns 0 or a negative UV_E*. */
 int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
                      struct neap_stream **out);
+
+/* Has libuv read. Returns 0 or a negative UV_E*. */
+int neap__stream_arm(struct neap_stream *stream);
+
+/* Nothing more will be received: end is what comes behind the last byte. Wakes
+   the reader. */
+void neap__stream_finish(struct neap_stream *stream, int end);
 
 /* When what may take ns from now on is due. */
 uint64_t neap__stream_due(const struct neap_stream *stream, uint64_t ns);

@@ -119,10 +119,12 @@ static size_t left(const struct record *r, size_t at_most) {
 static const struct neap_op_kind write_kind = {
     .what = "conn:write", .describe = neap__stream_describe};
 
-/* Has libuv send the next piece, and waits until it is gone. Waits. */
-static int send_piece(struct neap_stream *s, struct record *r, uint64_t due) {
+/* Has libuv send the next piece, of at_most bytes, and waits until it is gone.
+   Waits. */
+static int send_piece(struct neap_stream *s, struct record *r, size_t at_most,
+                      uint64_t due) {
   struct neap_op *op;
-  size_t size = left(r, PIECE);
+  size_t size = left(r, at_most);
   int err = neap__op_new_until(s->handle.rt, write_kind.what,
                                sizeof(struct piece) + size, due, &op);
   if (err < 0)
@@ -149,12 +151,87 @@ static int send_piece(struct neap_stream *s, struct record *r, uint64_t due) {
 static int write_rest(struct neap_stream *s, struct record *r, uint64_t due) {
   int err = 0;
   while (err == 0 && r->n > 0) {
-    err = send_piece(s, r, due);
+    err = send_piece(s, r, PIECE, due);
     if (err == 0 && r->n > 0)
       err = try_now(s, r);
   }
   return err;
 }
+
+/* --- through a filter ----------------------------------------------------- */
+
+/* Whether a wait was merely ended: what libuv has been given goes out. */
+static bool goes_on(int err) {
+  return err <= NEAP_CANCELLED || err == UV_ETIMEDOUT || err == UV_ECANCELED;
+}
+
+/*
+ * Sends what a filter has made. What the kernel does not take at once is left
+ * to libuv whole: it must go out even if the writer's wait is called off. wire
+ * is copied before anybody waits. Waits.
+ */
+static int send_wire(struct neap_stream *s, neap_bytes wire, uint64_t due) {
+  struct record r = {.pieces = &wire, .n = 1};
+  if (wire.len == 0)
+    return 0;
+  int err = try_now(s, &r);
+  if (err == 0 && r.n > 0)
+    err = send_piece(s, &r, wire.len, due);
+  if (err < 0 && !goes_on(err) && !s->handle.closed)
+    (*s->filter)->lost(s, err);
+  return err;
+}
+
+/* The next plain bytes of a record, as many as one step takes: in place, or
+   several small pieces side by side in the buffer that reads begin in. */
+static neap_bytes next_plain(struct neap_stream *s, const struct record *r) {
+  struct neap_rt *rt = s->handle.rt;
+  size_t size = r->pieces->len - r->offset;
+  neap_bytes plain = {.base = r->pieces->base + r->offset};
+  if (size < NEAP_IO_SCRATCH && r->n > 1) {
+    if (rt->io->scratch == NULL)
+      rt->io->scratch = neap__mem_alloc(&rt->mem, NEAP_IO_SCRATCH);
+    if (rt->io->scratch != NULL) { /* else a piece at a time will do */
+      size = copy_out(*r, rt->io->scratch, NEAP_IO_SCRATCH);
+      plain.base = rt->io->scratch;
+    }
+  }
+  plain.len = size < PIECE ? size : PIECE;
+  return plain;
+}
+
+static int write_filtered(struct neap_stream *s, struct record *r,
+                          uint64_t due) {
+  int err = (*s->filter)->ready(s, due);
+  while (err == 0 && r->n > 0) {
+    if (s->handle.closed)
+      return UV_ECANCELED;
+    neap_bytes plain = next_plain(s, r), wire;
+    err = (*s->filter)->encode(s, plain.base, plain.len, &wire);
+    if (err < 0)
+      return err;
+    err = send_wire(s, wire, due);
+    if (err == 0 || err == UV_ETIMEDOUT)
+      advance(r, plain.len);
+  }
+  return err;
+}
+
+/* The mark that no more will come. */
+static int end_filtered(struct neap_stream *s, uint64_t due) {
+  neap_bytes wire;
+  int err = (*s->filter)->ready(s, due);
+  if (err == 0 && s->handle.closed)
+    err = UV_ECANCELED;
+  if (err == 0)
+    err = (*s->filter)->encode_end(s, &wire);
+  if (err < 0)
+    return err;
+  err = send_wire(s, wire, due);
+  return err == 0 && s->handle.closed ? UV_ECANCELED : err;
+}
+
+/* --- records -------------------------------------------------------------- */
 
 /* The record, when others may be before it or the kernel takes only some. */
 static int write_slowly(struct neap_stream *s, struct record *r) {
@@ -162,7 +239,9 @@ static int write_slowly(struct neap_stream *s, struct record *r) {
   neap__handle_ref(&s->handle);
   int err = take_turn(s, due);
   if (err == 0) {
-    err = s->handle.closed ? UV_ECANCELED : write_rest(s, r, due);
+    err = s->handle.closed    ? UV_ECANCELED
+          : s->filter != NULL ? write_filtered(s, r, due)
+                              : write_rest(s, r, due);
     give_turn(s);
   }
   neap__handle_unref(&s->handle);
@@ -177,7 +256,7 @@ int neap_stream_write(neap_stream *s, const neap_bytes *pieces, size_t n,
   if (err < 0)
     return err;
   advance(&r, 0); /* past empty pieces */
-  if (!s->busy && r.n > 0)
+  if (!s->busy && r.n > 0 && s->filter == NULL)
     err = try_now(s, &r);
   if (err == 0 && r.n > 0)
     err = write_slowly(s, &r);
@@ -198,8 +277,11 @@ static int shut_down(struct neap_stream *s, uint64_t due) {
   struct neap_op *op;
   if (s->shut)
     return 0;
-  int err = neap__op_new_until(s->handle.rt, shutdown_kind.what,
-                               sizeof(uv_shutdown_t), due, &op);
+  int err = s->filter != NULL ? end_filtered(s, due) : 0;
+  if (err < 0)
+    return err;
+  err = neap__op_new_until(s->handle.rt, shutdown_kind.what,
+                           sizeof(uv_shutdown_t), due, &op);
   if (err < 0)
     return err;
   neap__op_set_kind(op, &shutdown_kind);

@@ -115,7 +115,8 @@ const char *neapL_strerror(int err) {
   } ours[] = {{NEAP_CANCELLED, "cancelled"},
               {NEAP_CLOSING, "runtime is closing"},
               {NEAP_EDEADLK, "deadlock: nothing can end this wait"},
-              {NEAP_INTERRUPTED, "interrupted!"}};
+              {NEAP_INTERRUPTED, "interrupted!"},
+              {NEAP_ECERT, "certificate is not trusted"}};
   for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
     if (ours[i].code == err)
       return ours[i].text;
@@ -192,12 +193,12 @@ void neapL_nomem(lua_State *L) {
   lua_error(L);
 }
 
-/* libuv's name of a code, or the system's where libuv has none. */
-static const char *name_of(int err) {
+const char *neapL_errname(int err) {
   static const struct {
     int code;
     const char *name;
-  } others[] = {{-EDQUOT, "EDQUOT"},
+  } others[] = {{NEAP_ECERT, "ECERT"},
+                {-EDQUOT, "EDQUOT"},
                 {-ESTALE, "ESTALE"},
                 {-ENOLCK, "ENOLCK"},
                 {-EUCLEAN, "EUCLEAN"}};
@@ -216,7 +217,7 @@ int neapL_fail(lua_State *L, int err, const char *what) {
     lua_pushfstring(L, "%s: %s", what, message);
   else
     lua_pushstring(L, message);
-  lua_pushstring(L, name_of(err));
+  lua_pushstring(L, neapL_errname(err));
   return 3;
 }
 

@@ -1,6 +1,9 @@
 /* net.c: neap.net: connecting, listening and servers. */
+#include "lua/net.h"
+
 #include "lua/serve.h"
 #include "lua/stream.h"
+#include "lua/tls.h"
 
 #include <string.h>
 #include <uv.h>
@@ -122,6 +125,11 @@ static int net_connect(lua_State *L) {
 
 static struct neapL_server *check_server(lua_State *L) {
   return neapL_checkself(L, SERVER);
+}
+
+neap_server *neapL_toserver(lua_State *L, int index) {
+  struct neapL_server *server = luaL_checkudata(L, index, SERVER);
+  return neapL_peekrt(L) != NULL ? server->server : NULL;
 }
 
 static struct neapL_server *new_server(lua_State *L) {
@@ -271,6 +279,7 @@ static const luaL_Reg server_methods[] = {
     {"serve", neapL_server_serve},
     {"shutdown", neapL_server_shutdown},
     {"address", server_address},
+    {"reload", neapL_server_reload},
     {"close", server_close},
     {NULL, NULL},
 };
@@ -289,11 +298,10 @@ static const luaL_Reg net_functions[] = {
     {NULL, NULL},
 };
 
-NEAP_API int luaopen_neap_net(lua_State *L);
-
 int luaopen_neap_net(lua_State *L) {
   struct neapL *N = neapL_require(L);
   neapL_openconn(L, N);
+  neapL_opentls(L, N);
   neapL_newtype(L, N, SERVER, server_methods, server_meta);
   lua_newtable(L);
   neapL_setfuncs(L, N, net_functions);

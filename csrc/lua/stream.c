@@ -2,6 +2,7 @@
 #include "lua/stream.h"
 
 #include "lua/formats.h"
+#include "lua/tls.h"
 
 #include <string.h>
 #include <uv.h>
@@ -24,6 +25,10 @@ struct neapL_conn *neapL_checkconn(lua_State *L) {
   return neapL_checkself(L, CONN);
 }
 
+struct neapL_conn *neapL_toconn(lua_State *L, int index) {
+  return luaL_checkudata(L, index, CONN);
+}
+
 /* --- failures ------------------------------------------------------------- */
 
 /* Apart, so that its text does not lie in a frame that waits. */
@@ -32,11 +37,17 @@ fail_named(lua_State *L, const struct neapL_conn *conn, int err) {
   char name[80] = "connection";
   if (conn->stream != NULL)
     neap_stream_name(conn->stream, name, sizeof name);
-  if (err != UV_EBUSY)
+  const char *reason = NULL;
+  if (conn->stream != NULL)
+    reason = neap_stream_reason(conn->stream, err);
+  if (reason == NULL && err != UV_EBUSY)
     return neapL_fail(L, err, name);
   lua_pushnil(L);
-  lua_pushfstring(L, "%s: another task is reading", name);
-  lua_pushliteral(L, "EBUSY");
+  if (reason != NULL)
+    lua_pushfstring(L, "%s: TLS: %s", name, reason);
+  else
+    lua_pushfstring(L, "%s: another task is reading", name);
+  lua_pushstring(L, neapL_errname(err));
   return 3;
 }
 
@@ -51,7 +62,8 @@ int neapL_failconn(lua_State *L, const struct neapL_conn *conn, int err,
                    uint64_t limit_ns) {
   if (err == UV_EBADF && conn->stream == NULL)
     return fail_closed(L);
-  if (err == UV_ETIMEDOUT && limit_ns != NEAP_NEVER)
+  if (err == UV_ETIMEDOUT && limit_ns != NEAP_NEVER &&
+      (conn->stream == NULL || neap_stream_reason(conn->stream, err) == NULL))
     return neapL_timedout(L, (double)limit_ns / 1e9);
   return fail_named(L, conn, err);
 }
@@ -387,6 +399,10 @@ static const luaL_Reg conn_methods[] = {
     {"peer", conn_peer},
     {"nodelay", conn_nodelay},
     {"keepalive", conn_keepalive},
+    {"starttls", neapL_conn_starttls},
+    {"handshake", neapL_conn_handshake},
+    {"info", neapL_conn_info},
+    {"session", neapL_conn_session},
     {NULL, NULL},
 };
 

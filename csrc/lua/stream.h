@@ -19,6 +19,9 @@ struct neapL_conn {
 /* The connection that is the first argument; raises if it is none. */
 struct neapL_conn *neapL_checkconn(lua_State *L);
 
+/* The same for the value at index. */
+struct neapL_conn *neapL_toconn(lua_State *L, int index);
+
 /* Pushes nil, message, code for what a call on conn brought, and returns 3;
    limit_ns is what the call was limited to. Raises as neapL_fail. */
 int neapL_failconn(lua_State *L, const struct neapL_conn *conn, int err,

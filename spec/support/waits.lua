@@ -970,4 +970,8 @@ waits["neap.offload"] = function()
   }
 end
 
+for name, row in pairs(require("spec.support.waits_tls")) do
+  waits[name] = row
+end
+
 return waits
