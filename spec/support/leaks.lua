@@ -40,7 +40,8 @@ local function warm_up(neap)
   end
   -- What is there from its first use on: the standard streams, the epoll of
   -- wait_fd.
-  assert(neap.stdin and neap.wait_fd(1, "w", 0))
+  local _ = neap.stdin
+  neap.wait_fd(1, "w", 0) -- whatever stdout is here, and says
 end
 
 local warm = false
