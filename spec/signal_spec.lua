@@ -118,6 +118,43 @@ describe("a signal listener", function()
     assert.equal("signal listener (closed)", tostring(listener))
   end)
 
+  it("is a case of neap.select", function()
+    local one <close> = signal.listen({ "SIGUSR1" })
+    local two <close> = signal.listen({ "SIGUSR2", "SIGUSR1" })
+    assert.equal("ETIMEDOUT", (select(3, neap.select({ { one }, { two }, timeout = 0 }))))
+    local task = neap.spawn(neap.select, { { one }, { two } })
+    settle()
+    send("SIGUSR2")
+    assert.same({ 2, "SIGUSR2" }, { task:join() })
+    send("SIGUSR2")
+    assert.same({ 2, "SIGUSR2" }, { neap.select({ { one }, { two } }) })
+    -- What the select lost is still there.
+    send("SIGUSR1")
+    local first, name = neap.select({ { one }, { two } })
+    assert.equal("SIGUSR1", name)
+    assert.equal("SIGUSR1", (first == 1 and two or one):wait())
+    task = neap.spawn(neap.select, { { one } })
+    settle()
+    one:close()
+    assert.same({ 1, nil, "signal: Operation canceled", "ECANCELED" }, { task:join() })
+    assert.same({ 1, nil, "listener is closed", "EBADF" }, { neap.select({ { one }, { two } }) })
+  end)
+
+  it("says in dumps what it is for", function()
+    local listener <close> = signal.listen({ "SIGUSR1", "SIGUSR2" })
+    local task = neap.spawn({ name = "hears" }, listener.wait, listener)
+    settle()
+    local text = {}
+    neap.dump({ write = function(_, ...)
+      for _, part in ipairs({ ... }) do
+        text[#text + 1] = part
+      end
+    end })
+    assert.matches("listener:wait SIGUSR1 SIGUSR2", table.concat(text), 1, true)
+    task:cancel()
+    task:wait()
+  end)
+
   it("bears a storm", function() -- fault 82
     local listener <close> = signal.listen({ "SIGUSR1" })
     local heard = 0

@@ -959,6 +959,11 @@ NEAP_API int neap_process_kill(neap_process *process, int signum, bool group);
    not known to have; UV_ECHILD. */
 NEAP_API int neap_process_result(const neap_process *process, neap_status *out);
 
+/* The queue of those who wait for its end, or for its closing: for who waits
+   for several things. Does not wait. */
+struct neap_list;
+NEAP_API struct neap_list *neap_process_queue(neap_process *process);
+
 /* Its number. Does not wait. */
 NEAP_API int neap_process_pid(const neap_process *process);
 
@@ -1028,6 +1033,15 @@ NEAP_API int neap_signal_listen(neap_rt *rt, const int *signums, size_t n,
  * ended the wait.
  */
 NEAP_API int neap_listener_wait(neap_listener *listener, uint64_t due_ns);
+
+/*
+ * For who waits for several things: takes a signal that has come, woken: the
+ * one that its wake in the queue of waiters was for. Does not wait. Returns its
+ * number, UV_EAGAIN, or UV_EBADF (woken: UV_ECANCELED) on a closed listener.
+ */
+struct neap_list;
+NEAP_API int neap_listener_try(neap_listener *listener, bool woken);
+NEAP_API struct neap_list *neap_listener_queue(neap_listener *listener);
 
 /* Whether a task waits on it. Does not wait. */
 NEAP_API bool neap_listener_waited(const neap_listener *listener);

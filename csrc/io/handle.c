@@ -48,7 +48,7 @@ static void info(struct neap_rt *rt, neap_figures *out) {
 /* The runtime's io_active. */
 static uint32_t count_active(struct neap_rt *rt) {
   struct neap_list *head = &rt->io->handles, *link;
-  uint32_t n = 0;
+  uint32_t n = rt->io->bare_uv;
   for (link = head->next; link != head; link = link->next) {
     const uv_handle_t *uv = handle_of(link)->uv;
     n += uv != NULL && uv_is_active(uv) && uv_has_ref(uv) && !uv_is_closing(uv);

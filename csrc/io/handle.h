@@ -59,6 +59,9 @@ struct neap_io {
 
   struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
 
+  /* Active handles of libuv's that are ours and in no struct neap_handle. */
+  uint32_t bare_uv;
+
   /* signal.c: by number, those that are listened to. */
   struct neap_signal_watch *signals[NEAP_SIGNALS];
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 #define GRACE_NS ((uint64_t)2 * 1000 * 1000 * 1000)
@@ -18,10 +19,26 @@ static struct neap_process *process_of(struct neap_handle *handle) {
   return NEAP_LIST_ENTRY(handle, struct neap_process, handle);
 }
 
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  snprintf(out, size, "%d",
+           NEAP_LIST_ENTRY(handle, struct neap_process, handle)->pid);
+}
+
+static void describe_wait(const struct neap_op *op, char *out, size_t size) {
+  const struct neap_process *p = neap__waitq_object(op);
+  describe(&p->handle, out, size);
+}
+
+static const struct neap_handle_kind kind = {.what = "process",
+                                             .describe = describe};
+static const struct neap_op_kind wait_kind = {.what = "process:wait",
+                                              .describe = describe_wait};
+
 /* --- the end ---------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *uv) {
   struct neap_process *p = NEAP_LIST_ENTRY(uv, struct neap_process, timer);
+  p->handle.uv = NULL;
   p->handle.rt->uv_handles--;
   neap__handle_gone(&p->handle);
 }
@@ -102,6 +119,7 @@ static void begin_end(struct neap_process *p) {
   struct neap_rt *rt = p->handle.rt;
   p->ending = true;
   uv_timer_init(rt->loop, &p->timer);
+  p->handle.uv = (uv_handle_t *)&p->timer;
   rt->uv_handles++;
   uv_timer_start(&p->timer, on_grace_over, (p->grace_ns + 999999) / 1000000, 0);
   send_signal(p, SIGTERM, true);
@@ -127,6 +145,7 @@ int neap__process_new(struct neap_rt *rt, struct neap_process **out) {
   if (err < 0)
     return err;
   struct neap_process *p = block;
+  p->handle.kind = &kind;
   neap__list_init(&p->waiters);
   neap__list_init(&p->closers);
   p->sigchld.on_signal = on_sigchld;
@@ -164,8 +183,10 @@ int neap_process_wait(neap_process *p, uint64_t due_ns, neap_status *out) {
   if (err < 0)
     return err;
   neap__handle_ref(&p->handle);
+  try_reap(p);
   if (neap__list_linked(&p->sigchld.link))
-    err = neap__waitq_wait(p->handle.rt, &p->waiters, "process", due_ns, false);
+    err = neap__waitq_wait_on(p->handle.rt, &p->waiters, &wait_kind, p, due_ns,
+                              false);
   if (err == 0)
     err = p->exit_err;
   if (err == 0 && out != NULL)
@@ -189,6 +210,10 @@ int neap_process_result(const neap_process *p, neap_status *out) {
   if (p->exit_err == 0)
     *out = p->exit;
   return p->exit_err;
+}
+
+struct neap_list *neap_process_queue(neap_process *p) {
+  return &p->waiters;
 }
 
 int neap_process_pid(const neap_process *p) {

@@ -66,6 +66,8 @@ static int open_epoll(struct neap_rt *rt, struct neap_watcher *w) {
   return uv_poll_start(&w->poll, UV_READABLE, on_epoll);
 }
 
+static const struct neap_handle_kind kind = {.what = "wait_fd's epoll"};
+
 static int get_watcher(struct neap_rt *rt, struct neap_watcher **out) {
   struct neap_io *io;
   void *block;
@@ -80,6 +82,7 @@ static int get_watcher(struct neap_rt *rt, struct neap_watcher **out) {
   if (err < 0)
     return err;
   struct neap_watcher *w = block;
+  w->handle.kind = &kind;
   for (int i = 0; i < BUCKETS; i++)
     neap__list_init(&w->buckets[i]);
   err = open_epoll(rt, w);

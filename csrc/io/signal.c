@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 /* --- names ------------------------------------------------------------ */
@@ -144,6 +145,7 @@ static int new_watch(struct neap_rt *rt, int signum,
     uv_close((uv_handle_t *)&watch->uv, on_closed);
     return err;
   }
+  rt->io->bare_uv++;
   *out = watch;
   return 0;
 }
@@ -182,6 +184,7 @@ static void stop(struct neap_signal_watch *watch, int signum) {
       is_plain(&now, SIG_DFL))
     sigaction(signum, &watch->old, NULL);
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
+  watch->rt->io->bare_uv--;
   uv_close((uv_handle_t *)&watch->uv, on_closed);
 }
 
@@ -222,12 +225,18 @@ int neap_signal_ignore(neap_rt *rt, int signum) {
 
 /* --- listeners -------------------------------------------------------- */
 
+enum ear_state {
+  QUIET,
+  CAME,    /* it is in the list of what has come */
+  PROMISED /* and a waiter was woken to take it from there */
+};
+
 /* One signal of a listener's. */
 struct ear {
   struct neap_signal_hook hook;
   struct neap_listener *listener;
   int signum;
-  bool came; /* it is in the list of what has come */
+  uint8_t state; /* enum ear_state */
 };
 
 struct neap_listener {
@@ -242,13 +251,51 @@ static struct neap_listener *listener_of(struct neap_handle *handle) {
   return NEAP_LIST_ENTRY(handle, struct neap_listener, handle);
 }
 
+static void write_names(const struct neap_listener *listener, char *out,
+                        size_t size) {
+  size_t len = 0;
+  out[0] = 0;
+  for (size_t i = 0; i < listener->n && len < size; i++)
+    len += (size_t)snprintf(out + len, size - len, "%s%s", i > 0 ? " " : "",
+                            neap_signal_name(listener->ears[i].signum));
+}
+
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  write_names(NEAP_LIST_ENTRY(handle, struct neap_listener, handle), out, size);
+}
+
+static void describe_wait(const struct neap_op *op, char *out, size_t size) {
+  write_names(neap__waitq_object(op), out, size);
+}
+
+static const struct neap_handle_kind kind = {.what = "listener",
+                                             .describe = describe};
+static const struct neap_op_kind wait_kind = {.what = "listener:wait",
+                                              .describe = describe_wait};
+
 static void on_hook(struct neap_signal_hook *hook, int signum) {
   struct ear *ear = NEAP_LIST_ENTRY(hook, struct ear, hook);
   struct neap_listener *listener = ear->listener;
-  if (ear->came || neap__waitq_wake_one(&listener->waiters, signum))
+  if (ear->state != QUIET)
     return;
-  ear->came = true;
   listener->came[listener->ncame++] = ear;
+  ear->state =
+      neap__waitq_wake_one(&listener->waiters, signum) ? PROMISED : CAME;
+}
+
+/* The first of what has come in that state, taken off; 0: none. */
+static int take(struct neap_listener *listener, enum ear_state state) {
+  for (size_t i = 0; i < listener->ncame; i++) {
+    struct ear *ear = listener->came[i];
+    if (ear->state != state)
+      continue;
+    ear->state = QUIET;
+    listener->ncame--;
+    memmove(&listener->came[i], &listener->came[i + 1],
+            (listener->ncame - i) * sizeof(struct ear *));
+    return ear->signum;
+  }
+  return 0;
 }
 
 static void end(struct neap_handle *handle) {
@@ -269,6 +316,7 @@ static int new_listener(struct neap_rt *rt, size_t n,
   if (err < 0)
     return err;
   struct neap_listener *listener = block;
+  listener->handle.kind = &kind;
   neap__list_init(&listener->waiters);
   listener->came = (struct ear **)(void *)&listener->ears[n];
   neap__handle_opened(&listener->handle);
@@ -315,22 +363,33 @@ int neap_signal_listen(neap_rt *rt, const int *signums, size_t n,
   return 0;
 }
 
+int neap_listener_try(neap_listener *listener, bool woken) {
+  int signum = take(listener, woken ? PROMISED : CAME);
+  if (signum > 0)
+    return signum;
+  if (listener->handle.closed)
+    return woken ? UV_ECANCELED : UV_EBADF;
+  return UV_EAGAIN;
+}
+
 int neap_listener_wait(neap_listener *listener, uint64_t due_ns) {
   int err = neap__handle_begin(&listener->handle);
   if (err < 0)
     return err;
-  if (listener->ncame == 0) {
-    neap__handle_ref(&listener->handle);
-    err = neap__waitq_wait(listener->handle.rt, &listener->waiters, "signal",
-                           due_ns, false);
-    neap__handle_unref(&listener->handle);
-    return err;
-  }
-  struct ear *ear = listener->came[0];
-  ear->came = false;
-  memmove(listener->came, listener->came + 1,
-          --listener->ncame * sizeof(struct ear *));
-  return ear->signum;
+  int signum = take(listener, CAME);
+  if (signum > 0)
+    return signum;
+  neap__handle_ref(&listener->handle);
+  err = neap__waitq_wait_on(listener->handle.rt, &listener->waiters, &wait_kind,
+                            listener, due_ns, false);
+  if (err > 0) /* the number is that of the one that was promised */
+    err = neap_listener_try(listener, true);
+  neap__handle_unref(&listener->handle);
+  return err;
+}
+
+struct neap_list *neap_listener_queue(neap_listener *listener) {
+  return &listener->waiters;
 }
 
 bool neap_listener_waited(const neap_listener *listener) {

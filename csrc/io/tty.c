@@ -128,12 +128,15 @@ static int make_raw(const struct termios *saved) {
   return 0;
 }
 
+static const struct neap_handle_kind kind = {.what = "raw terminal"};
+
 static int begin(struct neap_rt *rt, const struct termios *saved) {
   void *block;
   int err = neap__handle_new(rt, sizeof(struct neap_tty), end, &block);
   if (err < 0)
     return err;
   struct neap_tty *tty = block;
+  tty->handle.kind = &kind;
   tty->saved = *saved;
   neap__sigint_claim(rt); /* so that handlers find us */
   rt->io->tty = tty;

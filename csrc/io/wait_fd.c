@@ -2,6 +2,8 @@
 #include "io/handle.h"
 #include "io/ready.h"
 
+#include <stdio.h>
+
 /* The data of an op. */
 struct wait {
   struct neap_ready ready;
@@ -15,6 +17,14 @@ static void on_ready(struct neap_ready *ready, int events) {
   neap__op_wake(op_of(ready), events);
 }
 
+static void describe(const struct neap_op *op, char *out, size_t size) {
+  const struct wait *wait = neap__op_data((struct neap_op *)op);
+  snprintf(out, size, "descriptor %d", wait->ready.fd);
+}
+
+static const struct neap_op_kind kind = {.what = "wait_fd",
+                                         .describe = describe};
+
 static enum neap_op_fate call_off(struct neap_op *op) {
   struct wait *wait = neap__op_data(op);
   neap__ready_stop(op->rt, &wait->ready);
@@ -26,9 +36,10 @@ int neap_wait_fd(neap_rt *rt, int fd, int events, uint64_t due_ns) {
   int err = neap__handle_enter(rt);
   if (err < 0)
     return err;
-  err = neap__op_new_until(rt, "wait_fd", sizeof(struct wait), due_ns, &op);
+  err = neap__op_new_until(rt, kind.what, sizeof(struct wait), due_ns, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &kind);
   struct wait *wait = neap__op_data(op);
   wait->ready.fd = fd;
   wait->ready.events = events;

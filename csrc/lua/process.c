@@ -2,6 +2,7 @@
 #include "lua/process.h"
 
 #include "include/neap_lua.h"
+#include "lua/select.h"
 #include "lua/signal.h"
 #include "lua/stream.h"
 
@@ -106,6 +107,19 @@ static int process_wait(lua_State *L) {
   if (err == UV_ETIMEDOUT)
     return neapL_timedout(L, (double)limit_ns / 1e9);
   return fail_process(L, box, err);
+}
+
+/* For neap.select: as wait. */
+static int process_select(lua_State *L) {
+  struct box *box = check_box(L);
+  neap_status status;
+  int err = lua_toboolean(L, 2) ? UV_ECANCELED : UV_EBADF;
+  if (box->process != NULL)
+    err = neap_process_result(box->process, &status);
+  if (err == UV_EAGAIN)
+    return neapL_select_later(L, neap_process_queue(box->process), false);
+  lua_pushboolean(L, true);
+  return 1 + (err == 0 ? push_status(L, status) : fail_process(L, box, err));
 }
 
 /* process:kill([signal [, group]]) -> true | nil, message, code. */
@@ -327,6 +341,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {
     {"__close", process_close},
     {"__gc", process_gc},
+    {"__select", process_select},
     {"__tostring", process_tostring},
     {NULL, NULL},
 };

@@ -2,6 +2,7 @@
 #include "lua/signal.h"
 
 #include "include/neap_lua.h"
+#include "lua/select.h"
 
 #include <uv.h>
 
@@ -180,6 +181,19 @@ static int signal_ignore(lua_State *L) {
   return 1;
 }
 
+/* For neap.select: as wait. */
+static int listener_select(lua_State *L) {
+  struct box *box = check_box(L);
+  bool woken = lua_toboolean(L, 2);
+  int result = woken ? UV_ECANCELED : UV_EBADF;
+  if (box->listener != NULL)
+    result = neap_listener_try(box->listener, woken);
+  if (result == UV_EAGAIN)
+    return neapL_select_later(L, neap_listener_queue(box->listener), false);
+  lua_pushboolean(L, true);
+  return 1 + push_result(L, box, result, NEAP_FOREVER);
+}
+
 /* listener:close() -> true. */
 static int listener_close(lua_State *L) {
   close_box(L, check_box(L));
@@ -216,6 +230,7 @@ static const luaL_Reg listener_meta[] = {
     {"__call", listener_call},
     {"__close", listener_close},
     {"__gc", listener_gc},
+    {"__select", listener_select},
     {"__tostring", listener_tostring},
     {NULL, NULL},
 };
