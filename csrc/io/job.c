@@ -270,17 +270,3 @@ int neap__job_repeat(struct neap_rt *rt, const char *what,
   } while (result == 1);
   return result;
 }
-
-int neap__job_detach(struct neap_job *job) {
-  struct neap_op *op = neap__op_of(job);
-  struct neap_rt *rt = op->rt;
-  int err = neap__job_pool(rt);
-  if (err < 0)
-    return err;
-  op->cancel = call_off;
-  op->done = true; /* as if its wait had been called off */
-  neap__list_push(&rt->io->fs_waiters, &job->link);
-  neap__job_next(rt);
-  neap__op_unref(op);
-  return 0;
-}

@@ -104,13 +104,6 @@ int neap__job_repeat(struct neap_rt *rt, const char *what,
    cancelled task waits for the step's end. */
 #define NEAP_JOB_STEP_NS ((uint64_t)10 * 1000 * 1000)
 
-/*
- * Runs it with nobody waiting: drop is called when it is done, and frees what
- * belongs to it. Does not wait. Returns 0, and the job is not the caller's any
- * more; or a negative code with nothing begun.
- */
-int neap__job_detach(struct neap_job *job);
-
 /* Gives the caller's share up. */
 void neap__job_free(struct neap_job *job);
 

@@ -53,7 +53,7 @@ static void work(struct neap_job *job) {
 
 static void begin(struct neap_rt *rt, struct neap_tls_context *context);
 
-static void drop(struct neap_job *job) {
+static void done(struct neap_job *job) {
   struct keys_job *keys = NEAP_LIST_ENTRY(job, struct keys_job, job);
   struct neap_tls_context *context = keys->context;
   neap__mem_shared_free(keys->lines);
@@ -70,12 +70,12 @@ static void begin(struct neap_rt *rt, struct neap_tls_context *context) {
                     (void **)&keys) < 0)
     return;
   keys->job.work = work;
-  keys->job.drop = drop;
+  keys->job.done = done;
   keys->rt = rt;
   keys->lines = context->keys;
   keys->len = context->keys_len;
   keys->context = context;
-  if (neap__job_detach(&keys->job) < 0) {
+  if (neap__job_start(&keys->job) < 0) {
     neap__job_free(&keys->job);
     return;
   }

@@ -193,12 +193,12 @@ void neapL_nomem(lua_State *L) {
   lua_error(L);
 }
 
-/* libuv's name of a code, or the system's where libuv has none. */
-static const char *name_of(int err) {
+const char *neapL_errname(int err) {
   static const struct {
     int code;
     const char *name;
-  } others[] = {{-EDQUOT, "EDQUOT"},
+  } others[] = {{NEAP_ECERT, "ECERT"},
+                {-EDQUOT, "EDQUOT"},
                 {-ESTALE, "ESTALE"},
                 {-ENOLCK, "ENOLCK"},
                 {-EUCLEAN, "EUCLEAN"}};
@@ -207,10 +207,6 @@ static const char *name_of(int err) {
       return others[i].name;
   }
   return uv_err_name(err);
-}
-
-const char *neapL_errname(int err) {
-  return err == NEAP_ECERT ? "ECERT" : name_of(err);
 }
 
 int neapL_fail(lua_State *L, int err, const char *what) {

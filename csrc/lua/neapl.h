@@ -122,7 +122,8 @@ static inline void neapL_raise(lua_State *L, int err) {
 /* Pushes nil, "timed out after 2.5 s", "ETIMEDOUT"; returns 3. */
 int neapL_timedout(lua_State *L, double seconds);
 
-/* The code as scripts see it: libuv's name, or ours. Static text. */
+/* The code as scripts see it: libuv's name, or the system's or ours where
+   libuv has none. Static text. */
 const char *neapL_errname(int err);
 
 /* The message that strerror gives for a system error, else libuv's. */

@@ -9,8 +9,8 @@
 
 /* --- arguments ------------------------------------------------------------ */
 
-static uint64_t due_after(uint64_t ns) {
-  uint64_t now = uv_hrtime();
+static uint64_t due_after(const neap_rt *rt, uint64_t ns) {
+  uint64_t now = neap_now(rt);
   return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
 }
 
@@ -63,7 +63,7 @@ static int raise_servername(lua_State *L, int arg,
 
 /* Puts what is left of the time limit in the place of the options. */
 static void replace_timeout(lua_State *L, int arg, uint64_t due_ns) {
-  uint64_t now = uv_hrtime();
+  uint64_t now = neap_now(neapL_rt(L));
   lua_createtable(L, 0, 1);
   lua_pushnumber(L, due_ns > now ? (lua_Number)(due_ns - now) / 1e9 : 0);
   lua_setfield(L, -2, "timeout");
@@ -85,7 +85,7 @@ static bool connect_plain(lua_State *L, int arg, uint64_t limit_ns,
     lua_pop(L, 2);
     return true;
   }
-  if (due_ns != NEAP_NEVER && uv_hrtime() >= due_ns &&
+  if (due_ns != NEAP_NEVER && neap_now(neapL_rt(L)) >= due_ns &&
       strcmp(lua_tostring(L, -1), "ETIMEDOUT") == 0)
     neapL_timedout(L, (double)limit_ns / 1e9);
   return false;
@@ -112,7 +112,7 @@ static int tls_connect(lua_State *L) {
   struct neapL_tlsoptions *options = neapL_checktls(L, arg, false);
   if (options->peer.servername == NULL && !is_unix(L))
     options->peer.servername = lua_tostring(L, 1);
-  uint64_t due_ns = due_after(options->limit_ns);
+  uint64_t due_ns = due_after(rt, options->limit_ns);
   int err = neapL_maketls(rt, options);
   if (err < 0)
     return neapL_failtls(L, options, err);
@@ -146,7 +146,7 @@ int neapL_conn_starttls(lua_State *L) {
   lua_settop(L, 2);
   bool server = neapL_optfieldbool(L, 2, "server", false);
   struct neapL_tlsoptions *options = neapL_checktls(L, 2, server);
-  uint64_t due_ns = due_after(options->limit_ns);
+  uint64_t due_ns = due_after(rt, options->limit_ns);
   int err = neapL_maketls(rt, options);
   if (err < 0)
     return neapL_failtls(L, options, err);
@@ -163,18 +163,19 @@ int neapL_conn_starttls(lua_State *L) {
 }
 
 /* Waits for the handshake. Returns 0 or a negative code. */
-static int wait_handshake(const struct neapL_conn *conn, uint64_t limit_ns) {
+static int wait_handshake(const neap_rt *rt, const struct neapL_conn *conn,
+                          uint64_t limit_ns) {
   return conn->stream == NULL
              ? UV_EBADF
-             : neap_tls_handshake(conn->stream, due_after(limit_ns));
+             : neap_tls_handshake(conn->stream, due_after(rt, limit_ns));
 }
 
 /* conn:handshake([timeout]) -> true | nil, message, code. Waits. */
 int neapL_conn_handshake(lua_State *L) {
-  neapL_waitrt(L);
+  const neap_rt *rt = neapL_waitrt(L);
   struct neapL_conn *conn = neapL_checkconn(L);
   uint64_t limit_ns = neapL_optseconds(L, 2, NEAP_NEVER);
-  int err = wait_handshake(conn, limit_ns);
+  int err = wait_handshake(rt, conn, limit_ns);
   if (err < 0)
     return neapL_failconn(L, conn, err, limit_ns);
   lua_pushboolean(L, true);
