@@ -53,6 +53,13 @@ local functions = {
   semaphore = { { 1 }, 1, no_skip },
   event = { { nil }, 1, no_skip },
   condition = { { nil }, 1, no_skip },
+  preempt = { { 0.01, { mode = "yield" } }, 2, no_skip },
+  nopreempt = { { math.abs, -1 }, 2, no_skip },
+  watchdog = { { 3600, function() end }, 2, no_skip },
+  offload = { { "return ...", 1 }, 2, no_skip },
+  wait_fd = { { 1, "w", 0 }, 3, function(place, value)
+    return place == 3 and (value == nil or is_long(value))
+  end },
   -- Ends the process: in children, below.
   exit = { { 0, 0 }, 2, function() return true end },
 }
@@ -94,7 +101,11 @@ describe("the functions of neap", function()
   for name, case in pairs(functions) do
     if name ~= "exit" then
       local function call(...)
-        if name ~= "dump" or select("#", ...) > 0 then
+        if name == "preempt" or name == "watchdog" then
+          local ok, err = pcall(neap[name], ...)
+          neap[name](nil)
+          return ok or error(err, 0)
+        elseif name ~= "dump" or select("#", ...) > 0 then
           return neap[name](...)
         end
       end

@@ -28,7 +28,8 @@ describe("neap.offload", function()
   end)
 
   it("runs source code", function()
-    assert.same({ 3.5, "xxx" }, { neap.offload("local a, b = ... return a + b, ('x'):rep(3)", 1, 2.5) })
+    assert.same({ 3.5, "xxx" },
+      { neap.offload("local a, b = ... return a + b, ('x'):rep(3)", 1, 2.5) })
   end)
 
   it("copies values both ways", function()
@@ -134,7 +135,8 @@ describe("neap.offload", function()
     local ok, err = pcall(neap.offload, "error()")
     assert.is_false(ok)
     assert.is_nil(err)
-    ok, err = pcall(neap.offload, "error(setmetatable({}, { __tostring = function() return 'text' end }))")
+    ok, err = pcall(neap.offload,
+      "error(setmetatable({}, { __tostring = function() return 'text' end }))")
     assert.is_false(ok)
     assert.equal("text", err)
   end)
@@ -258,8 +260,8 @@ describe("neap.offload", function()
     end
     settle()
     -- However many there are, each of the others gets through.
-    local server <close>, port = assert(net.listen("127.0.0.1", 0)), nil
-    port = select(2, server:address())
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local port = select(2, server:address())
     for _ = 1, 10 do
       assert(fs.stat("/"))
       assert(fs.readfile("/proc/self/stat"))
