@@ -138,6 +138,22 @@ function entries.rerun()
   assert.is_true((pipe:close()))
 end
 
+function entries.tls_echo()
+  local certs = require("spec.support.certs")
+  local script = support.quote(root .. "/examples/tls_echo.lua")
+  local pipe = assert(io.popen(("echo $$; exec timeout 60 %s %s serve %s %s </dev/null 2>&1")
+    :format(lua, script, certs.path("server.pem"), certs.path("server.key")), "r"))
+  local pid = pipe:read("n", "l")
+  local port = pipe:read("l"):match("^serving on 127%.0%.0%.1:(%d+)$")
+  local output, status = support.sh(("printf 'one\\ntwo\\n' | %s %s talk localhost %s %s"):format(
+    lua, script, port, certs.path("ca.pem")))
+  assert.equal("ONE\nTWO\n", output)
+  assert.equal(0, status)
+  assert.matches("^127%.0%.0%.1 by TLSv1%.3, ", pipe:read("l"))
+  os.execute("kill " .. pid)
+  pipe:close()
+end
+
 describe("the examples", function()
   for name, entry in pairs(entries) do
     it("work: " .. name, entry)

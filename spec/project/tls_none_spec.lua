@@ -1,0 +1,79 @@
+-- A build without OpenSSL: everything but TLS works, and TLS says that it is
+-- not there. CMake is asked what it would build; that is then put together from
+-- the objects of the build under test, which takes a second, not a minute.
+local support = require("spec.support")
+
+local quote = support.quote
+local variant = os.getenv("NEAP_VARIANT_DIR") or "build"
+
+local function sh(command)
+  local output, status = support.sh(command)
+  assert(status == 0, output)
+  return output
+end
+
+-- The module's objects for these sources ("csrc/io/tcp.c"). One that only a build
+-- without OpenSSL has is compiled.
+local function objects_of(sources, folder)
+  local objects = {}
+  local uv = sh("pkg-config --cflags libuv " .. (os.getenv("LUA") or "lua5.4")):gsub("\n", " ")
+  for _, source in ipairs(sources) do
+    local layer = source:match("^csrc/(%l+)/")
+    local object = ("%s/CMakeFiles/neap_%s.dir/%s.o"):format(variant, layer, source)
+    local file = io.open(object)
+    if file then
+      file:close()
+    else
+      object = folder .. "/" .. source:match("[^/]+$") .. ".o"
+      sh(("cc -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -Icsrc -Icsrc/include %s -c %s -o %s")
+        :format(uv, source, quote(object)))
+    end
+    objects[#objects + 1] = quote(object)
+  end
+  return table.concat(objects, " ")
+end
+
+describe("a build without OpenSSL", function()
+  it("has all but TLS, which says so", function()
+    local dir <close> = support.tempdir()
+    local build = quote(dir.path)
+    sh(("cmake -S . -B %s -DNEAP_TLS=OFF -DNEAP_LUA=%s"):format(build,
+      os.getenv("LUA") or "lua5.4"))
+    local sources, seen = {}, {}
+    local commands = support.slurp(dir .. "/compile_commands.json")
+    for source in commands:gmatch('"file": "[^"]-/(csrc/%l+/[^"]+)"') do
+      sources[#sources + 1] = source
+      seen[source] = true
+    end
+    assert.is_true(seen["csrc/lua/tls_none.c"])
+    for _, source in ipairs({ "csrc/lua/tls.c", "csrc/lua/tls_options.c", "csrc/io/tls.c",
+      "csrc/io/tls_load.c" }) do
+      assert.is_nil(seen[source], source)
+    end
+    local flags = support.variant == "asan" and "-fsanitize=address,undefined" or ""
+    sh(("cc -shared %s -Wl,-z,nodelete -o %s/neap.so %s %s -lpthread -ldl"):format(flags,
+      build, objects_of(sources, dir), sh("pkg-config --libs libuv")))
+    assert.is_nil(sh("ldd " .. build .. "/neap.so"):match("libssl"))
+    assert.is_nil(sh("nm -D " .. build .. "/neap.so"):match("SSL_"))
+    local output, status = support.lua([[
+      local neap = require("neap")
+      local server = assert(neap.net.listen("127.0.0.1", 0))
+      local conn <close> = assert(neap.net.connect("127.0.0.1", (select(2, server:address()))))
+      local missing = "TLS is not in this build of neap: OpenSSL 3 was not found"
+      for _, call in ipairs({ "starttls", "handshake", "info", "session" }) do
+        local value, message, code = conn[call](conn)
+        assert(value == nil and message == missing and code == "ENOTSUP", call)
+      end
+      local value, message, code = server:reload({})
+      assert(value == nil and message == missing and code == "ENOTSUP")
+      server:close()
+      local ok, err = pcall(require, "neap.tls")
+      assert(not ok and err:find(missing, 1, true), err)
+      ok, err = pcall(function() return neap.tls end)
+      assert(not ok and err:find("libssl-dev", 1, true), err)
+    ]], { env = ("LUA_CPATH=%s'/?.so;;' LUA_CPATH_5_4=%s'/?.so;;' LUA_CPATH_5_5=%s'/?.so;;'")
+      :format(build, build, build) })
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+end)
