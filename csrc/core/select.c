@@ -3,6 +3,8 @@
 
 #include "core/rt.h"
 
+#include <stdio.h>
+
 /* Kept out of the frames of a waiting task. */
 #define NOT_IN_FRAME __attribute__((noinline))
 
@@ -20,6 +22,17 @@ struct relay {
   struct neap_op *select;
   uint32_t index;
 };
+
+static void describe(const struct neap_op *op, char *out, size_t size) {
+  const struct select *s = neap__op_data(op);
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < s->n; i++)
+    n += s->relays[i] != NULL;
+  snprintf(out, size, "(%u cases)", (unsigned)n);
+}
+
+static const struct neap_op_kind kind = {.what = "select",
+                                         .describe = describe};
 
 void neap__select_init(struct neap_rt *rt) {
   rt->selects.seed = 1;
@@ -118,9 +131,10 @@ NOT_IN_FRAME static int begin(struct neap_rt *rt, const struct neap_case *cases,
     return UV_ETIMEDOUT;
   size_t size = sizeof(struct select) + n * sizeof(struct neap_op *);
   struct neap_op *op;
-  int err = neap__op_new_until(rt, "select", size, due_ns, &op);
+  int err = neap__op_new_until(rt, kind.what, size, due_ns, &op);
   if (err < 0)
     return err;
+  neap__op_set_kind(op, &kind);
   struct select *s = neap__op_data(op);
   s->n = n;
   for (uint32_t i = 0; i < n && err == 0; i++)

@@ -158,10 +158,6 @@ int neap__sync_unlock(struct neap_mutex *m) {
   return 0;
 }
 
-const struct neap_task *neap__sync_owner(struct neap_op *op) {
-  return op->what == lock_kind.what ? mutex_of(op)->owner : NULL;
-}
-
 /* --- semaphore ------------------------------------------------------------ */
 
 void neap__sync_semaphore_init(struct neap_semaphore *s, struct neap_rt *rt,

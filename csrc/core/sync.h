@@ -54,9 +54,6 @@ int neap__sync_unlock(struct neap_mutex *m);
 /* Whether the current task has m. Does not wait. */
 bool neap__sync_owns(const struct neap_mutex *m);
 
-/* The owner of the mutex that op waits for, or NULL: for dumps. */
-const struct neap_task *neap__sync_owner(struct neap_op *op);
-
 /* Units that tasks take and give back. */
 struct neap_semaphore {
   struct neap_rt *rt;
