@@ -39,14 +39,9 @@ figures[#figures + 1] = {
   title = ("%d MB through cat, collected"):format(MB),
   unit = "ms",
   neap = harness.program(harness.lua("process/pipe.lua", MB)),
-  peer = harness.program(harness.command("sh", "-c", ([[
-    s=$(date +%%s%%N)
-    head -c %d /dev/zero | cat | cat >/dev/null
-    e=$(date +%%s%%N)
-    echo $(((e - s) / 1000000))
-  ]]):format(MB * 1024 * 1024))),
-  peer_name = "head | cat | cat",
-  most = 4,
+  peer = harness.program(harness.lua("process/pipe.lua", MB, "file")),
+  peer_name = "cat <file, io.popen",
+  most = 2,
 }
 
 harness.main(figures, arg)
