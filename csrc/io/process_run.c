@@ -8,6 +8,7 @@
 #include "io/fd.h"
 #include "io/inbuf.h"
 #include "io/ready.h"
+#include "io/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -195,6 +196,7 @@ static int new_output(struct neap_rt *rt, const neap_run_options *how,
   run->fds[0] = run->fds[1] = run->fds[2] = -1;
   run->max = how->max > 0 ? how->max : SIZE_MAX;
   run->input = how->input;
+  neap__stream_handle_sigpipe(rt->io);
   neap__handle_opened(&run->handle);
   *out = run;
   return 0;
