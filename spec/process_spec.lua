@@ -321,6 +321,15 @@ describe("a process", function()
     assert.equal(("process %d (closed)"):format(child.pid), tostring(child))
   end)
 
+  it("sees the end of its input when that is shut down", function()
+    local child <close> = assert(process.spawn({ "cat", stdin = "pipe", stdout = "pipe" }))
+    assert(child.stdin:write("text"))
+    assert.is_true(child.stdin:shutdown())
+    assert.equal("text", child.stdout:read("a"))
+    assert.equal(0, child:wait())
+    assert.equal("EBADF", (select(3, child.stdin:write("x"))))
+  end)
+
   it("says its end to all who wait, and again", function()
     local child <close> = assert(process.spawn(shell("read x; exit 7", { stdin = "pipe" })))
     local tasks = {}

@@ -91,6 +91,8 @@ static int copy_of_stream(const struct neap_stream *s) {
   uv_os_fd_t fd;
   if (s->handle.closed)
     return UV_EBADF;
+  if (s->filter != NULL)
+    return UV_ENOTSUP; /* a child does not speak TLS by itself */
   if (neap_stream_waited(s) || neap_stream_buffered(s) > 0)
     return UV_EBUSY;
   int err = uv_fileno(&s->uv.handle, &fd);

@@ -291,7 +291,11 @@ static int shut_down(struct neap_stream *s, uint64_t due) {
     return err;
   }
   s->shut = true;
-  return neap__stream_await(s, op);
+  err = neap__stream_await(s, op);
+  if (err != UV_ENOTSOCK)
+    return err;
+  neap__handle_close(&s->handle); /* a pipe: it has no other direction */
+  return 0;
 }
 
 int neap_stream_shutdown(neap_stream *s) {

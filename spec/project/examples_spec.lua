@@ -104,6 +104,14 @@ function entries.chat()
   error("the line did not arrive")
 end
 
+function entries.pipeline()
+  local output = run("pipeline", "printf b\\na\\nb\\n", "sort", "uniq -c", "false")
+  assert(output:find("sort: exit code 0", 1, true), output)
+  assert(output:find("false: exit code 1", 1, true), output)
+  output = run("pipeline", "printf b\\na\\nb\\n", "sort", "uniq -c")
+  assert(output:find("1 a\n%s+2 b\n"), output)
+end
+
 function entries.rerun()
   local dir <close> = support.tempdir()
   local log = dir .. "/log"
