@@ -43,7 +43,7 @@ if #arg == 0 then
 end
 
 local children <const> = start(arg)
-local guard <close> = setmetatable({}, {
+local _ <close> = setmetatable({}, {
   __close = function()
     for _, child in ipairs(children) do
       child:close() -- ends what still runs

@@ -70,6 +70,11 @@ describe("process.run", function()
     assert.equal(0, status)
   end)
 
+  it("waits for a program that closes its outputs early", function()
+    assert.same({ code = 4, stdout = "x", stderr = "" },
+      process.run(shell("printf x; exec >&- 2>&-; sleep 0.02; exit 4")))
+  end)
+
   it("leaves out what goes elsewhere", function()
     local result = assert(process.run(shell("echo a; echo b >&2", { stdout = "null" })))
     assert.same({ code = 0, stderr = "b\n" }, result)
@@ -478,8 +483,8 @@ describe("a process", function()
   it("is let go when it is detached", function()
     local dir <close> = support.tempdir()
     local path = dir .. "/done"
-    local child = assert(process.spawn(shell("cat; cut -d' ' -f6 /proc/$$/stat >" .. support.quote(path),
-      { stdin = "pipe", stdout = "null", detached = true })))
+    local script = "cat; cut -d' ' -f6 /proc/$$/stat >" .. support.quote(path)
+    local child = assert(process.spawn(shell(script, { stdin = "pipe", stdout = "null", detached = true })))
     assert.equal(("process %d (running)"):format(child.pid), tostring(child))
     child:close() -- its stdin ends, and it goes on
     wait_until(function()
