@@ -484,7 +484,8 @@ describe("a process", function()
     local dir <close> = support.tempdir()
     local path = dir .. "/done"
     local script = "cat; cut -d' ' -f6 /proc/$$/stat >" .. support.quote(path)
-    local child = assert(process.spawn(shell(script, { stdin = "pipe", stdout = "null", detached = true })))
+    local child = assert(process.spawn(shell(script,
+      { stdin = "pipe", stdout = "null", detached = true })))
     assert.equal(("process %d (running)"):format(child.pid), tostring(child))
     child:close() -- its stdin ends, and it goes on
     wait_until(function()
