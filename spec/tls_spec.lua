@@ -174,6 +174,37 @@ describe("tls.connect", function()
   end)
 end)
 
+describe("the system's authorities", function()
+  -- As OpenSSL's own programs are told where they are.
+  local function connect(file)
+    local output = support.lua(([[
+      local neap = require("neap")
+      local server <close> = assert(neap.tls.listen("127.0.0.1", 0, { cert = %q, key = %q }))
+      local _, port = server:address()
+      neap.spawn(function()
+        local conn <close> = assert(server:accept())
+        conn:read()
+      end)
+      local conn, message, code = neap.tls.connect("localhost", port)
+      print(conn and conn:info().verified, message, code)
+      if conn then
+        conn:close()
+      end
+      server:close()
+    ]]):format(path("server.pem"), path("server.key")), { env = "SSL_CERT_FILE=" .. file })
+    return output
+  end
+
+  it("are those that SSL_CERT_FILE names", function()
+    assert.equal("true\tnil\tnil\n", connect(path("ca.pem")))
+  end)
+
+  it("may be missing", function()
+    local output = connect("/no/such/file")
+    assert.matches("^nil\tthe system's certificates: No such file or directory\tENOENT\n", output)
+  end)
+end)
+
 describe("a certificate that is not trusted", function() -- fault 65
   local cases = {
     ["is expired"] = { "expired", "certificate has expired" },
@@ -705,6 +736,45 @@ describe("a TLS connection", function()
       assert.equal(sent, #text - 1)
       assert.equal(";", text:sub(-1))
     end
+  end)
+
+  it("is served as plain ones are", function()
+    local server = keep(assert(tls.listen("127.0.0.1", 0, certs.server("server"))))
+    local _, port = server:address()
+    local failures = 0
+    local serving = neap.spawn(server.serve, server, function(conn)
+      conn:write(assert(conn:read()):upper(), "\n")
+    end, { on_error = function()
+      failures = failures + 1
+    end })
+    local garbage <close> = assert(net.connect("127.0.0.1", port))
+    garbage:write("GET / HTTP/1.1\r\n\r\n")
+    for _ = 1, 3 do
+      local conn <close> = assert(tls.connect("127.0.0.1", port, ca()))
+      conn:write("x\n")
+      assert.equal("X", conn:read("a"):sub(1, 1))
+    end
+    garbage:read("a")
+    server:shutdown(10)
+    serving:join()
+    assert.equal(1, failures)
+  end)
+
+  it("says in a dump that it is in the handshake", function()
+    local server = keep(assert(tls.listen("127.0.0.1", 0, certs.server("server"))))
+    local peer = keep(assert(net.connect("127.0.0.1", (select(2, server:address())))))
+    local conn = keep(assert(server:accept()))
+    local task = neap.spawn(conn.read, conn)
+    settle()
+    local dump = {}
+    neap.dump({
+      write = function(_, text)
+        dump[#dump + 1] = text
+      end,
+    })
+    assert.matches("waiting in conn:handshake 127%.0%.0%.1:%d+", table.concat(dump))
+    peer:close()
+    task:join()
   end)
 
   it("keeps what came before a timeout", function()

@@ -145,6 +145,13 @@ static int ended(struct neap_stream *s, int end) {
 
 /* --- what goes out -------------------------------------------------------- */
 
+static void describe_waiter(const struct neap_op *op, char *out, size_t size) {
+  neap_stream_name(neap__waitq_object(op), out, size);
+}
+
+static const struct neap_op_kind handshake_kind = {.what = "conn:handshake",
+                                                   .describe = describe_waiter};
+
 /* Waits once for the end of the handshake. */
 static int wait_handshake(struct neap_tls *tls, uint64_t due_ns) {
   struct neap_stream *s = tls->stream;
@@ -152,8 +159,8 @@ static int wait_handshake(struct neap_tls *tls, uint64_t due_ns) {
   int err = neap__stream_arm(s);
   if (err < 0)
     return err;
-  err = neap__waitq_wait(s->handle.rt, &tls->waiters, "handshake",
-                         ours ? tls->due_ns : due_ns, false);
+  err = neap__waitq_wait_on(s->handle.rt, &tls->waiters, &handshake_kind, s,
+                            ours ? tls->due_ns : due_ns, false);
   if (s->handle.closed) /* and tls is gone */
     return err < 0 ? err : UV_ECANCELED;
   if (err == UV_ETIMEDOUT && ours) {

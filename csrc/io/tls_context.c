@@ -182,7 +182,7 @@ static int new_build(struct neap_rt *rt, const neap_tls_options *o,
   struct build *build;
   put_all(&tail, o, NULL);
   size_t identities = n * sizeof(neap_tls_identity) + tail.size;
-  int err = neap__job_new(rt, "tls", NEAP_JOB_PURE,
+  int err = neap__job_new(rt, "tls:context", NEAP_JOB_PURE,
                           sizeof *build + n * sizeof(SSL_CTX *) + identities,
                           (void **)&build);
   if (err < 0)
@@ -208,7 +208,8 @@ static void tell(const neap_tls_options *o, const char *problem) {
     snprintf(o->problem, o->problem_size, "%s", problem);
 }
 
-/* Runs a job and hands its contexts to take(arg). Waits. */
+/* Runs a job: the first identity's context goes to *first, those of the names
+   to rest. Waits. */
 static int run_build(struct neap_rt *rt, const neap_tls_options *o,
                      X509_STORE *system, SSL_CTX **first,
                      struct neap_tls_host *rest) {
@@ -241,7 +242,8 @@ static int shared_client(struct neap_rt *rt, bool verify,
   struct neap_tls_shared *shared;
   int err = neap__tls_wire_shared(rt, &shared);
   while (err == 0 && shared->clients[verify] == NULL && shared->loading)
-    err = neap__waitq_wait(rt, &shared->loaders, "tls", NEAP_NEVER, false);
+    err = neap__waitq_wait(rt, &shared->loaders, "tls:context", NEAP_NEVER,
+                           false);
   if (err == 0 && shared->clients[verify] == NULL) {
     neap_tls_options plain = {.verify = verify ? NEAP_TLS_VERIFY_REQUIRED
                                                : NEAP_TLS_VERIFY_NONE,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- what went wrong ------------------------------------------------------ */
 
@@ -251,11 +252,20 @@ static void set_up(const struct neap_tls_load *load, SSL_CTX *ctx) {
   SSL_CTX_set_tlsext_servername_callback(ctx, neap__tls_serve_name);
 }
 
+/* The C library reads the time zone's file at the first of its calls about
+   time, also those in UTC, as OpenSSL makes them in a handshake. */
+static void read_time_zone(void) {
+  const time_t zero = 0;
+  struct tm tm;
+  gmtime_r(&zero, &tm);
+}
+
 int neap__tls_load(struct neap_tls_load *load,
                    const neap_tls_identity *identity, SSL_CTX **out) {
   /* At the process's end pool threads may still be at work: OpenSSL must not
      clean up under them. Only the first call in a process counts. */
   OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
+  read_time_zone();
   SSL_CTX *ctx = SSL_CTX_new(TLS_method());
   int err = ctx != NULL ? 0 : fail(load, UV_ENOMEM, "TLS", NULL);
   if (err == 0)
