@@ -67,14 +67,6 @@ static void end(struct neap_handle *handle) {
   uv_close(&s->uv.handle, neap__handle_on_closed);
 }
 
-static void describe(const struct neap_handle *handle, char *out, size_t size) {
-  neap_stream_name(NEAP_LIST_ENTRY(handle, struct neap_stream, handle), out,
-                   size);
-}
-
-static const struct neap_handle_kind kind = {.what = "conn",
-                                             .describe = describe};
-
 int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
                      struct neap_stream **out) {
   void *block;
@@ -82,7 +74,7 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
   if (err < 0)
     return err;
   struct neap_stream *s = block;
-  s->handle.kind = &kind;
+  s->handle.kind = &neap__stream_kind;
   neap__stream_handle_sigpipe(rt->io);
   neap__list_init(&s->writers);
   s->read_ns = s->write_ns = NEAP_NEVER;
@@ -120,26 +112,6 @@ uint64_t neap__stream_due(const struct neap_stream *s, uint64_t ns) {
     return NEAP_NEVER;
   uint64_t now = neap_now(s->handle.rt);
   return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
-}
-
-/* uv_connect_t, uv_write_t and uv_shutdown_t, told apart by their type. */
-static const uv_stream_t *stream_of_request(const uv_req_t *req) {
-  switch (req->type) {
-  case UV_CONNECT:
-    return ((const uv_connect_t *)(const void *)req)->handle;
-  case UV_WRITE:
-    return ((const uv_write_t *)(const void *)req)->handle;
-  case UV_SHUTDOWN:
-    return ((const uv_shutdown_t *)(const void *)req)->handle;
-  default:
-    return NULL;
-  }
-}
-
-void neap__stream_describe(const struct neap_op *op, char *out, size_t size) {
-  const uv_stream_t *uv = stream_of_request(neap__op_data(op));
-  if (uv != NULL)
-    neap_stream_name(uv->data, out, size);
 }
 
 /* libuv can't be asked to forget a request, but it always answers. */
@@ -271,13 +243,8 @@ static enum neap_op_fate leave(struct neap_op *op) {
   return NEAP_OP_GONE;
 }
 
-static void describe_reader(const struct neap_op *op, char *out, size_t size) {
-  struct neap_stream *const *stream = neap__op_data(op);
-  neap_stream_name(*stream, out, size);
-}
-
-static const struct neap_op_kind read_kind = {.what = "conn:read",
-                                              .describe = describe_reader};
+static const struct neap_op_kind read_kind = {
+    .what = "conn:read", .describe = neap__stream_describe_reader};
 
 /* Waits until bytes can pass the filter. The reader is busy with it. */
 static int wait_filter(struct neap_stream *s, uint64_t due) {
@@ -457,26 +424,6 @@ size_t neap_stream_buffered(const neap_stream *s) {
 void neap_stream_timeouts(neap_stream *s, uint64_t read_ns, uint64_t write_ns) {
   s->read_ns = read_ns;
   s->write_ns = write_ns;
-}
-
-static int address(const struct neap_stream *s, bool peer, neap_address *out) {
-  uv_os_fd_t fd;
-  if (s->handle.closed)
-    return UV_EBADF;
-  int err = uv_fileno(&s->uv.handle, &fd);
-  return err < 0 ? err : neap__addr_of_fd(fd, peer, out);
-}
-
-int neap_stream_address(neap_stream *stream, neap_address *out) {
-  return address(stream, false, out);
-}
-
-int neap_stream_peer(neap_stream *stream, neap_address *out) {
-  return address(stream, true, out);
-}
-
-void neap_stream_name(const neap_stream *s, char *out, size_t size) {
-  neap__addr_format(&s->remote, out, size);
 }
 
 const char *neap_stream_reason(const neap_stream *s, int err) {
