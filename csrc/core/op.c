@@ -74,7 +74,7 @@ static void finish(struct neap_op *op, int status) {
       op->relay(op);
     return;
   }
-  if (op->rt->sched.watch != 0)
+  if (op->rt->slices.watching != 0)
     neap__trace_add(op->rt, NEAP_EVENT_WAKE, op->task, op->what);
   neap__sched_ready(op->task);
 }
@@ -194,7 +194,7 @@ NOT_IN_FRAME static bool begin_wait(struct neap_op *op) {
   task->op = op;
   task->state = NEAP_TASK_WAITING;
   task->since_ns = rt->sched.now_ns;
-  if (rt->sched.watch != 0)
+  if (rt->slices.watching != 0)
     neap__trace_add(rt, NEAP_EVENT_WAIT, task, op->what);
   return true;
 }

@@ -81,7 +81,7 @@ int neap_new(const neap_options *options, neap_rt **out) {
   neap__driver_init(rt);
   int err = neap__sched_init(rt);
   if (err == 0 && env_is("NEAP_STATS", "1"))
-    neap__sched_watch(rt, NEAP_WATCH_STATS, true);
+    neap__slice_watch(rt, NEAP_WATCH_STATS, true);
   if (err == 0)
     err = open_loop(rt, given.loop);
   if (err == 0)

@@ -17,6 +17,7 @@
 #include "core/sched.h"
 #include "core/select.h"
 #include "core/sigint.h"
+#include "core/slice.h"
 #include "core/stack.h"
 #include "core/step.h"
 #include "core/sync.h"
@@ -34,6 +35,7 @@ struct neap_rt {
   struct neap_clock clock;
   struct neap_trace trace;
   struct neap_stacks stacks;
+  struct neap_slices slices;
   struct neap_sched sched;
   struct neap_timers timers;
   struct neap_cancels cancels;

@@ -2,6 +2,8 @@
 #include "core/sched.h"
 
 #include "core/rt.h"
+#include "core/shuffle.h"
+#include "core/slice.h"
 #include "core/switch.h"
 
 #include <uv.h>
@@ -14,9 +16,6 @@
 
 /* From so many ready tasks on their memory is asked for in advance. */
 #define MANY 64
-
-/* So many ready tasks are shuffled among each other. */
-#define SHUFFLED 64
 
 /* Calls that a task may complete without waiting per resume. */
 #ifdef NEAP_HOSTILE
@@ -44,7 +43,7 @@ int neap__sched_init(struct neap_rt *rt) {
   sched->look_after = 1;
   sched->left = &sched->driver_sanitize;
 #ifdef NEAP_HOSTILE
-  neap__sched_seed(rt, 1);
+  neap__sched_seed(sched, 1);
 #endif
   return 0;
 }
@@ -98,7 +97,7 @@ int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
   neap__list_push(&sched->tasks, &task->all);
   sched->ntasks++;
   sched->spawned++;
-  if (sched->watch != 0)
+  if (rt->slices.watching != 0)
     neap__trace_add(rt, NEAP_EVENT_SPAWN, task, NULL);
   task->state = NEAP_TASK_WAITING;
   neap__sched_ready(task);
@@ -146,35 +145,12 @@ static void prefetch(const struct neap_task *next) {
   }
 }
 
-void neap__sched_seed(struct neap_rt *rt, uint32_t seed) {
-  rt->sched.seed = seed;
-}
-
-/* The next of a row of numbers (xorshift32, Marsaglia 2003): never 0. */
-static uint32_t next_random(uint32_t *state) {
-  *state ^= *state << 13;
-  *state ^= *state >> 17;
-  *state ^= *state << 5;
-  return *state;
-}
-
-/* Puts one of the tasks that the turn still runs in front: any of the first
-   SHUFFLED, so that it does not take long among many. */
-static void shuffle(struct neap_sched *sched) {
-  uint32_t among = sched->turn_left < SHUFFLED ? sched->turn_left : SHUFFLED;
-  uint32_t skip = next_random(&sched->seed) % among;
-  struct neap_task *before = NULL, *task = sched->head;
-  for (; skip > 0; skip--) {
-    before = task;
-    task = task->next;
-  }
-  if (before == NULL)
-    return;
-  before->next = task->next;
-  if (sched->tail == task)
-    sched->tail = before;
-  task->next = sched->head;
-  sched->head = task;
+/* One of the tasks that the turn still runs comes to the front. */
+__attribute__((noinline)) static void shuffle(struct neap_sched *sched) {
+  struct neap_shuffled queue = {sched->head, sched->tail};
+  neap__shuffle_front(&queue, sched->turn_left, &sched->seed);
+  sched->head = queue.head;
+  sched->tail = queue.tail;
 }
 
 static struct neap_task *pop_ready(struct neap_sched *sched) {
@@ -235,47 +211,14 @@ static void no_room(struct neap_sched *sched, struct neap_task *task) {
   sched->stuck++;
 }
 
-/*
- * Somebody watches: task, main included, goes on. Apart from the plain way,
- * which pays a branch for it.
- */
-__attribute__((noinline)) static void watch_run(struct neap_rt *rt,
-                                                struct neap_task *task) {
-  neap__trace_add(rt, NEAP_EVENT_RUN, task, NULL);
-  if (!task->is_main) /* main stands on the driver's stack, and has it back */
-    neap__trace_flush(rt);
-  rt->sched.slice_ns = uv_hrtime();
-}
-
-/* It has stopped running. */
-static void watch_stop(struct neap_rt *rt, struct neap_task *task) {
-  struct neap_sched *sched = &rt->sched;
-  if (sched->slice_ns != 0 && task->state != NEAP_TASK_ENDED)
-    task->ran_ns += uv_hrtime() - sched->slice_ns;
-  sched->slice_ns = 0;
-  neap__trace_add(rt, NEAP_EVENT_STOP, task, NULL);
-  neap__trace_flush(rt);
-}
-
-void neap__sched_watch(struct neap_rt *rt, enum neap_watching user, bool on) {
-  struct neap_sched *sched = &rt->sched;
-  if (sched->watch == 0 && on)
-    sched->slice_ns = sched->current != NULL ? uv_hrtime() : 0;
-  if (on)
-    sched->watch |= user;
-  else
-    sched->watch &= ~(uint32_t)user;
-}
-
-/* A task that was left has asked for something on the driver's stack, or is
-   watched. */
+/* A task that was left wants the driver's stack, or is watched. */
 __attribute__((noinline)) static void look_after(struct neap_rt *rt,
                                                  struct neap_task *task) {
   struct neap_sched *sched = &rt->sched;
   while (sched->hop != NULL) {
     void (*hop)(struct neap_rt *) = sched->hop;
     sched->hop = NULL;
-    sched->watch &= ~(uint32_t)NEAP_WATCH_HOP;
+    rt->slices.watching &= ~(uint32_t)NEAP_WATCH_HOP;
     hop(rt);
     /* Cannot fail: whoever holds the slot by now has been forgotten. */
     int err = neap__stack_enter(&rt->stacks, &task->frames);
@@ -283,8 +226,8 @@ __attribute__((noinline)) static void look_after(struct neap_rt *rt,
     (void)err;
     switch_to(sched, task);
   }
-  if (sched->watch != 0)
-    watch_stop(rt, task);
+  if (rt->slices.watching != 0)
+    neap__slice_end(rt, task);
 }
 
 /* The task goes on. Another thread looks at the sum now and then. */
@@ -307,10 +250,10 @@ resume(struct neap_rt *rt, struct neap_task *task) {
     task->frames.sp =
         neap__switch_init(task->frames.slot->top, first_entry, task);
   count_switch(sched, task);
-  if (sched->watch != 0)
-    watch_run(rt, task);
+  if (rt->slices.watching != 0)
+    neap__slice_begin(rt, task);
   switch_to(sched, task);
-  if (sched->watch != 0)
+  if (rt->slices.watching != 0)
     look_after(rt, task);
   if (task->state == NEAP_TASK_ENDED)
     bury(rt, task);
@@ -421,12 +364,12 @@ __attribute__((noinline)) static void drive_main(struct neap_rt *rt) {
   struct neap_task *task = sched->current;
   sched->current = NULL;
   neap__cxx_look(&sched->cxx);
-  if (sched->watch != 0)
-    watch_stop(rt, task);
+  if (rt->slices.watching != 0)
+    neap__slice_end(rt, task);
   sched->drive(rt);
   sched->current = task;
-  if (sched->watch != 0)
-    watch_run(rt, task);
+  if (rt->slices.watching != 0)
+    neap__slice_begin(rt, task);
   count_switch(sched, task);
   if (sched->ntasks > 0 && rt->on_main != NULL)
     rt->on_main(rt, rt->binding);
@@ -474,7 +417,7 @@ void neap__sched_on_driver(struct neap_rt *rt, void (*fn)(struct neap_rt *rt)) {
   struct neap_task *task = sched->current;
   if (task != NULL && !task->is_main) {
     sched->hop = fn;
-    sched->watch |= NEAP_WATCH_HOP;
+    rt->slices.watching |= NEAP_WATCH_HOP;
     to_driver(sched, task);
     return;
   }

@@ -44,9 +44,6 @@ struct neap_sched {
   uint64_t spawned, turns;
   uint64_t switches; /* main's included; watchdog.c reads it */
   uint32_t seed;     /* state of the shuffle; 0: first come, first served */
-  uint32_t watch;    /* enum neap_watching: who wants each resume to be timed */
-  uint64_t slice_ns; /* watched: since when the current task runs, by
-                        uv_hrtime; 0: nobody does */
   /* Tasks of this turn that ran, and that could not for want of memory to save
      the frames in their way; in the turn before, nobody could. */
   uint32_t ran, stuck;
@@ -64,16 +61,6 @@ struct neap_sched {
   uint64_t deadline_ns; /* a turn is left off then; 0: it is not limited */
 
   void (*hop)(struct neap_rt *rt); /* what the driver is to run for a task */
-};
-
-/* Why resumes are watched: how long each task runs is counted then. Each user
-   has a bit of its own. */
-enum neap_watching {
-  NEAP_WATCH_STATS = 1, /* NEAP_STATS=1 in the environment */
-  NEAP_WATCH_TRACE = 2, /* and events are noted (trace.h) */
-  NEAP_WATCH_PREEMPT = 4,
-  NEAP_WATCH_WATCHDOG = 8,
-  NEAP_WATCH_HOP = 16 /* sched.c's own: hop is to be looked at */
 };
 
 enum neap_turn {
@@ -109,14 +96,13 @@ bool neap__sched_poll_due(struct neap_rt *rt);
 /* Has libuv polled before much else runs. */
 void neap__sched_want_poll(struct neap_rt *rt);
 
-/* Begins or ends watching resumes for one of the users. */
-void neap__sched_watch(struct neap_rt *rt, enum neap_watching user, bool on);
-
 /*
  * From now on the next task is any of those that the turn still runs, as the
  * numbers that follow seed say; 0: the first. Each of them still runs once.
  */
-void neap__sched_seed(struct neap_rt *rt, uint32_t seed);
+static inline void neap__sched_seed(struct neap_sched *sched, uint32_t seed) {
+  sched->seed = seed;
+}
 
 /* Waits until somebody calls neap__sched_ready on the current task; that is
    op.c's business alone. */

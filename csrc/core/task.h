@@ -48,7 +48,7 @@ struct neap_task {
   uint32_t size; /* of the whole block: the task and the extra bytes */
   union {
     uint64_t ran_ns; /* while it lives: how long it ran, where that is counted
-                        (neap__sched_watch) */
+                        (neap__slice_watch) */
     int result;      /* when it has ended: what fn returned */
   };
   uint64_t since_ns; /* when its state last changed, to the turn */

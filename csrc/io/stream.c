@@ -67,14 +67,6 @@ static void end(struct neap_handle *handle) {
   uv_close(&s->uv.handle, neap__handle_on_closed);
 }
 
-static void describe(const struct neap_handle *handle, char *out, size_t size) {
-  neap_stream_name(NEAP_LIST_ENTRY(handle, struct neap_stream, handle), out,
-                   size);
-}
-
-static const struct neap_handle_kind kind = {.what = "conn",
-                                             .describe = describe};
-
 int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
                      struct neap_stream **out) {
   void *block;
@@ -82,7 +74,7 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
   if (err < 0)
     return err;
   struct neap_stream *s = block;
-  s->handle.kind = &kind;
+  s->handle.kind = &neap__stream_kind;
   neap__stream_handle_sigpipe(rt->io);
   neap__list_init(&s->writers);
   s->read_ns = s->write_ns = NEAP_NEVER;
@@ -251,13 +243,8 @@ static enum neap_op_fate leave(struct neap_op *op) {
   return NEAP_OP_GONE;
 }
 
-static void describe_reader(const struct neap_op *op, char *out, size_t size) {
-  struct neap_stream *const *stream = neap__op_data(op);
-  neap_stream_name(*stream, out, size);
-}
-
-static const struct neap_op_kind read_kind = {.what = "conn:read",
-                                              .describe = describe_reader};
+static const struct neap_op_kind read_kind = {
+    .what = "conn:read", .describe = neap__stream_describe_reader};
 
 /* Waits until bytes can pass the filter. The reader is busy with it. */
 static int wait_filter(struct neap_stream *s, uint64_t due) {

@@ -101,9 +101,12 @@ void neap__stream_finish(struct neap_stream *stream, int end);
 /* When what may take ns from now on is due. */
 uint64_t neap__stream_due(const struct neap_stream *stream, uint64_t ns);
 
-/* The describe of kinds of waits whose request is one of libuv's about a
-   stream. */
+/* What dumps say: of connections; of waits whose request is one of libuv's
+   about a stream; and of those whose request data is the stream's address. */
+extern const struct neap_handle_kind neap__stream_kind;
 void neap__stream_describe(const struct neap_op *op, char *out, size_t size);
+void neap__stream_describe_reader(const struct neap_op *op, char *out,
+                                  size_t size);
 
 /*
  * Waits for op, a request that libuv has and will answer by waking it, whatever

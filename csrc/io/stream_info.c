@@ -1,7 +1,19 @@
-/* stream_info.c: what can be asked about a connection: its ends, what a failure
-   is due to, whether anybody waits on it; how long a
-   call may take. */
+/* stream_info.c: what can be asked about a connection: its ends, what dumps say
+   of it and of the waits on it, what a failure is due to, whether anybody
+   waits; how long a call may take. */
 #include "io/stream.h"
+
+void neap_stream_name(const neap_stream *s, char *out, size_t size) {
+  neap__addr_format(&s->remote, out, size);
+}
+
+static void describe(const struct neap_handle *handle, char *out, size_t size) {
+  neap_stream_name(NEAP_LIST_ENTRY(handle, struct neap_stream, handle), out,
+                   size);
+}
+
+const struct neap_handle_kind neap__stream_kind = {.what = "conn",
+                                                   .describe = describe};
 
 /* uv_connect_t, uv_write_t and uv_shutdown_t, told apart by their type. */
 static const uv_stream_t *stream_of_request(const uv_req_t *req) {
@@ -23,6 +35,12 @@ void neap__stream_describe(const struct neap_op *op, char *out, size_t size) {
     neap_stream_name(uv->data, out, size);
 }
 
+void neap__stream_describe_reader(const struct neap_op *op, char *out,
+                                  size_t size) {
+  struct neap_stream *const *stream = neap__op_data(op);
+  neap_stream_name(*stream, out, size);
+}
+
 void neap_stream_timeouts(neap_stream *s, uint64_t read_ns, uint64_t write_ns) {
   s->read_ns = read_ns;
   s->write_ns = write_ns;
@@ -42,10 +60,6 @@ int neap_stream_address(neap_stream *stream, neap_address *out) {
 
 int neap_stream_peer(neap_stream *stream, neap_address *out) {
   return address(stream, true, out);
-}
-
-void neap_stream_name(const neap_stream *s, char *out, size_t size) {
-  neap__addr_format(&s->remote, out, size);
 }
 
 const char *neap_stream_reason(const neap_stream *s, int err) {

@@ -36,8 +36,8 @@ struct neapL_preempt *neapL_preempt_need(lua_State *L, struct neapL *N) {
 void neapL_preempt_settle(lua_State *L, struct neapL *N) {
   struct neapL_preempt *P = N->preempt;
   P->hooks.keeps = P->slices || P->watches;
-  neap__sched_watch(N->rt, NEAP_WATCH_PREEMPT, P->slices);
-  neap__sched_watch(N->rt, NEAP_WATCH_WATCHDOG, P->watches);
+  neap__slice_watch(N->rt, NEAP_WATCH_PREEMPT, P->slices);
+  neap__slice_watch(N->rt, NEAP_WATCH_WATCHDOG, P->watches);
   if (P->hooks.keeps)
     neapL_standin_install(L, N);
   else

@@ -38,7 +38,7 @@ void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task);
 const char *neapL_task_name(const struct neap_task *task);
 
 /* "x.lua:3", where a live task was spawned, or NULL: nobody watched then
-   (neap__sched_watch). */
+   (neap__slice_watch). */
 const char *neapL_task_origin(const struct neap_task *task);
 
 /* The Lua thread of a live task; main's for the main task. */

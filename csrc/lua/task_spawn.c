@@ -91,7 +91,7 @@ static struct neap_scope *find_scope(lua_State *L, struct neapL *N,
 static uint8_t find_origin(lua_State *L, const struct neapL *N, char *out,
                            size_t size) {
   lua_Debug ar;
-  if (N->rt->sched.watch == 0)
+  if (N->rt->slices.watching == 0)
     return 0;
   for (int level = 0; lua_getstack(L, level, &ar) != 0; level++) {
     lua_getinfo(L, "Sl", &ar);

@@ -227,7 +227,7 @@ static int task_stats(lua_State *L) {
   set_number(L, "since", (lua_Number)(now - task->since_ns) / 1e9);
   lua_pushinteger(L, (lua_Integer)neap__stack_used(&task->frames));
   lua_setfield(L, -2, "frames");
-  if (task->rt->sched.watch != 0)
+  if (task->rt->slices.watching != 0)
     set_number(L, "ran", (lua_Number)task->ran_ns / 1e9);
   if (task->state == NEAP_TASK_WAITING && task->op != NULL) {
     char detail[128];

@@ -30,7 +30,7 @@ static int core_seed(lua_State *L) {
   lua_Integer seed = luaL_checkinteger(L, 1);
   luaL_argcheck(L, seed >= 0 && seed <= UINT32_MAX, 1, "seed out of range");
   lua_pushinteger(L, rt->sched.seed);
-  neap__sched_seed(rt, (uint32_t)seed);
+  neap__sched_seed(&rt->sched, (uint32_t)seed);
   return 1;
 }
 

@@ -161,7 +161,7 @@ void neapL_trace_update(struct neapL *N) {
   bool on = N->has_trace_hooks || N->trace_file != NULL;
   if (on == rt->trace.on)
     return;
-  neap__sched_watch(rt, NEAP_WATCH_TRACE, on);
+  neap__slice_watch(rt, NEAP_WATCH_TRACE, on);
   neap__trace_set(rt, on ? deliver : NULL);
 }
 

@@ -5,8 +5,8 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "sched",
-  "timer", "cancel", "op", "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint",
+  "list", "mem", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "slice",
+  "shuffle", "sched", "timer", "cancel", "op", "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint",
   "overflow", "watchdog", "info", "driver", "step", "rt",
 }
 
@@ -22,7 +22,7 @@ local lua_takes = {
   rt = true, task = true, sched = true, scope = true, op = true, timer = true, mem = true,
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
   chan = true, select = true, sync = true,
-  clock = true, text = true, trace = true, info = true,
+  clock = true, text = true, trace = true, slice = true, info = true,
   preempt = true, watchdog = true,
 }
 
