@@ -223,9 +223,7 @@ static int every_next(lua_State *L) {
   uint64_t due = (uint64_t)lua_tointeger(L, lua_upvalueindex(2));
   uint64_t period = (uint64_t)lua_tointeger(L, lua_upvalueindex(3));
   int err = neap_sleep_until(rt, due);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   uint64_t n = 1 + (neap_now(rt) - due) / period;
   lua_pushinteger(L, (lua_Integer)(due + n * period));
   lua_replace(L, lua_upvalueindex(2));

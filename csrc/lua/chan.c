@@ -175,11 +175,7 @@ int neapL_chan_closed(lua_State *L, int err) {
 static int fail_wait(lua_State *L, int err, int arg) {
   if (err == UV_EOF || err == UV_EPIPE)
     return neapL_chan_closed(L, err);
-  if (err == UV_ETIMEDOUT)
-    return neapL_timedout(L, lua_tonumber(L, arg));
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  return neapL_fail(L, err, NULL);
+  return neapL_failwait(L, err, lua_tonumber(L, arg));
 }
 
 /* Whether it may be waited here must only be looked at in earnest when it will

@@ -37,7 +37,7 @@ int neapL_file_lock(lua_State *L) {
   bool shared = neapL_optfieldbool(L, 2, "shared", false);
   bool once;
   uint64_t wait_ns = optwait(L, 2, &once);
-  neapL_waitrt(L);
+  const neap_rt *rt = neapL_waitrt(L);
   struct lock_box *lock = lua_newuserdatauv(L, sizeof *lock, 1);
   lock->id = 0;
   luaL_setmetatable(L, TYPE);
@@ -45,9 +45,7 @@ int neapL_file_lock(lua_State *L) {
   lua_setiuservalue(L, -2, 1);
   if (neapL_file_get(L, box) == NULL)
     return neapL_file_failclosed(L);
-  uint64_t due_ns = wait_ns;
-  if (wait_ns > 0 && wait_ns != NEAP_FOREVER)
-    due_ns = neap__timer_after(neapL_self(L)->rt, wait_ns);
+  uint64_t due_ns = wait_ns > 0 ? neap__timer_after(rt, wait_ns) : 0;
   uint64_t id;
   int err = neap_file_lock(box->file, shared, due_ns, &id);
   if (err == UV_ETIMEDOUT || (err == UV_EAGAIN && !once))

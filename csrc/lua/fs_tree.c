@@ -47,13 +47,11 @@ static int walk_next(lua_State *L) {
     return 0;
   int more = neap_walk_next(box->walk, &entry);
   if (more <= 0) {
-    neapL_raise(L, more);
+    neapL_checkwait(L, more);
     if (more == 0 || more == UV_EBADF || more == UV_ECANCELED) {
       close_walk(box);
       return 0;
     }
-    if (more == UV_ENOMEM)
-      neapL_nomem(L);
     return luaL_error(L, "walk: %s", neapL_strerror(more));
   }
   if (entry.err < 0)

@@ -12,9 +12,7 @@ static int neap_sleep_(lua_State *L) {
   uint64_t ns = neapL_checkseconds(L, 1);
   neap_rt *rt = neapL_waitrt(L);
   int err = ns > 0 ? neap_sleep(rt, ns) : neap_yield(rt);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   return 0;
 }
 
@@ -22,9 +20,7 @@ static int neap_sleep_(lua_State *L) {
 static int neap_sleep_until_(lua_State *L) {
   uint64_t due = neapL_checkseconds(L, 1);
   int err = neap_sleep_until(neapL_waitrt(L), due);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   return 0;
 }
 
@@ -71,9 +67,7 @@ static int neap_run_(lua_State *L) {
   }
   int results = lua_gettop(L);
   int err = neap_run(rt);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   luaL_checkstack(L, 3, NULL);
   if (neapL_task_unheard(L, N))
     return lua_error(L);
@@ -144,9 +138,7 @@ static int neap_exit(lua_State *L) {
   if (grace > 0)
     cancel_others(rt);
   int err = neap__driver_exit(rt, grace);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   return 0;
 }
 

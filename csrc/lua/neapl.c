@@ -230,6 +230,19 @@ int neapL_timedout(lua_State *L, double seconds) {
   return 3;
 }
 
+void neapL_checkwait(lua_State *L, int err) {
+  if (err == UV_ENOMEM)
+    neapL_nomem(L);
+  neapL_raise(L, err);
+}
+
+int neapL_failwait(lua_State *L, int err, double seconds) {
+  if (err == UV_ETIMEDOUT)
+    return neapL_timedout(L, seconds);
+  neapL_checkwait(L, err);
+  return neapL_fail(L, err, NULL);
+}
+
 void neapL_warn2(lua_State *L, const char *text, const char *more) {
   lua_warning(L, "neap: ", 1);
   lua_warning(L, text, 1);
@@ -267,7 +280,7 @@ uint64_t neapL_opttimeout(lua_State *L, int arg) {
   uint64_t ns = neapL_checkseconds(L, arg);
   if (ns == 0)
     return NEAP_ONCE;
-  return ns == NEAP_FOREVER ? ns : neap__timer_after(neapL_rt(L), ns);
+  return neap__timer_after(neapL_rt(L), ns);
 }
 
 const char *neapL_checkpath(lua_State *L, int arg) {

@@ -122,6 +122,14 @@ static inline void neapL_raise(lua_State *L, int err) {
 /* Pushes nil, "timed out after 2.5 s", "ETIMEDOUT"; returns 3. */
 int neapL_timedout(lua_State *L, double seconds);
 
+/* Raises for memory that ran out, and what neapL_raise raises. */
+void neapL_checkwait(lua_State *L, int err);
+
+/* What a wait on something of ours, rather than the system's, returns that
+   ended with err < 0: as neapL_timedout if its time was over, else as
+   neapL_fail; memory that ran out is raised. */
+int neapL_failwait(lua_State *L, int err, double seconds);
+
 /* The code as scripts see it: libuv's name, or the system's or ours where
    libuv has none. Static text. */
 const char *neapL_errname(int err);

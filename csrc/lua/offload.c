@@ -290,8 +290,7 @@ static int neap_offload_function(lua_State *L) {
   offload->running = true;
   int err = neap_offload(rt, run, stop, offload);
   offload->running = false;
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
+  neapL_checkwait(L, err);
   if (err < 0)
     return neapL_fail(L, err, "offload");
   return receive_all(L, rt, offload);

@@ -94,12 +94,10 @@ static int push_status(lua_State *L, neap_status status) {
 static int process_wait(lua_State *L) {
   struct box *box = check_box(L);
   uint64_t limit_ns = neapL_optseconds(L, 2, NEAP_FOREVER);
-  neapL_waitrt(L);
+  const neap_rt *rt = neapL_waitrt(L);
   if (box->process == NULL)
     return fail_closed(L);
-  uint64_t due = limit_ns == NEAP_FOREVER
-                     ? limit_ns
-                     : neap__timer_after(neapL_self(L)->rt, limit_ns);
+  uint64_t due = neap__timer_after(rt, limit_ns);
   neap_status status;
   int err = neap_process_wait(box->process, due, &status);
   if (err == 0)
@@ -299,8 +297,7 @@ static int process_run(lua_State *L) {
   neap_process_options *o = neapL_command_check(L, 1, def);
   neap_rt *rt = neapL_waitrt(L);
   struct output_box *box = new_output_box(L);
-  if (limit_ns != NEAP_FOREVER)
-    how.due_ns = neap__timer_after(neapL_self(L)->rt, limit_ns);
+  how.due_ns = neap__timer_after(rt, limit_ns);
   int err = neap_process_run(rt, o, &how, &box->output);
   if (err < 0)
     return fail_run(L, o, &how, limit_ns, err);

@@ -143,9 +143,7 @@ static struct select *read_cases(lua_State *L) {
   luaL_argcheck(L, none < n || ns != NEAP_FOREVER, 1,
                 "no case can ever be ready");
   s->timeout_ns = ns;
-  s->due_ns = ns == 0              ? NEAP_ONCE
-              : ns == NEAP_FOREVER ? ns
-                                   : neap__timer_after(neapL_self(L)->rt, ns);
+  s->due_ns = ns == 0 ? NEAP_ONCE : neap__timer_after(neapL_self(L)->rt, ns);
   return s;
 }
 
@@ -271,14 +269,6 @@ static void take_back_all(lua_State *L, struct select *s, uint32_t sent) {
       take_back(L, s, i);
 }
 
-static int fail(lua_State *L, const struct select *s, int err) {
-  if (err == UV_ETIMEDOUT)
-    return neapL_timedout(L, (double)s->timeout_ns / NANOSECONDS);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  return neapL_fail(L, err, NULL);
-}
-
 /* neap.select{{channel}, {channel, "send", value}, {object}, timeout=} -> the
    case's number, what its own call returns | nil, message, "ETIMEDOUT". Waits.
  */
@@ -298,7 +288,7 @@ static int neap_select(lua_State *L) {
     bool sent = err == 0 && status == 0;
     take_back_all(L, s, sent ? woken : s->n);
     if (err < 0)
-      return fail(L, s, err);
+      return neapL_failwait(L, err, (double)s->timeout_ns / NANOSECONDS);
     if (s->cases[woken].kind != NEAP_CASE_QUEUE)
       return push_channel(L, s, woken, status);
   }

@@ -69,9 +69,7 @@ static void wait_for_room(lua_State *L, struct neapL_server *server,
   while (server->nhandlers >= limit) {
     int err =
         neap__waitq_wait(rt, &server->changed, "serve", NEAP_FOREVER, true);
-    if (err == UV_ENOMEM)
-      neapL_nomem(L);
-    neapL_raise(L, err);
+    neapL_checkwait(L, err);
   }
 }
 
@@ -194,9 +192,7 @@ int neapL_server_shutdown(lua_State *L) {
     neap__cancel_entry(&server->serving->core.entry, NEAP_WHY_ASKED);
     err = wait_for_end(L, server, NEAP_FOREVER);
   }
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   lua_pushboolean(L, in_time);
   return 1;
 }

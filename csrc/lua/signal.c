@@ -91,14 +91,11 @@ static void close_box(lua_State *L, struct box *box) {
 static void open_box(lua_State *L, const int *signums, size_t n,
                      struct box *box) {
   int err = neap_signal_listen(neapL_rt(L), signums, n, &box->listener);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
+  neapL_checkwait(L, err);
   if (err == UV_EINVAL)
     luaL_argerror(L, 1, "a signal that cannot be listened to");
-  if (err < 0) {
-    neapL_raise(L, err);
+  if (err < 0)
     luaL_error(L, "cannot listen to signals: %s", neapL_strerror(err));
-  }
 }
 
 /* signal.listen{name, ...} -> listener. Does not wait. */
@@ -130,10 +127,8 @@ static int push_result(lua_State *L, const struct box *box, int result,
 static int wait_box(lua_State *L, struct box *box, uint64_t limit_ns) {
   if (box->listener == NULL)
     return UV_EBADF;
-  uint64_t due = limit_ns == NEAP_FOREVER
-                     ? limit_ns
-                     : neap__timer_after(neapL_self(L)->rt, limit_ns);
-  return neap_listener_wait(box->listener, due);
+  return neap_listener_wait(box->listener,
+                            neap__timer_after(neapL_self(L)->rt, limit_ns));
 }
 
 /* listener:wait([timeout]) -> name | nil, message, code. Waits. */

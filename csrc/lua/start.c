@@ -105,8 +105,7 @@ int neapL_start(lua_State *L, struct neapL *N,
   if (err < 0) {
     if (h->task != NULL)
       neap__cancel_task(h->task);
-    if (err == UV_ENOMEM)
-      neapL_nomem(L);
+    neapL_checkwait(L, err);
     return neapL_fail(L, err, "start");
   }
   /* It has ended. If that was a failure, the scope is cancelled by now. */

@@ -26,8 +26,7 @@ static const struct neapL_file_tail std_tail = {
 static void set_file(lua_State *L, neap_rt *rt, const char *name, int which) {
   struct neapL_file *box = neapL_file_new(L);
   int err = neap_file_std(rt, which, &box->file);
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
+  neapL_checkwait(L, err);
   if (err < 0 && err != UV_EBADF)
     luaL_error(L, "neap.%s: %s", name, neapL_strerror(err));
   if (err == 0) {

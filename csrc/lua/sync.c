@@ -14,15 +14,6 @@
 #define EVENT     "neap.event"
 #define CONDITION "neap.condition"
 
-/* What a wait with a timeout at arg returns that has failed. */
-static int fail_wait(lua_State *L, int err, int arg) {
-  if (err == UV_ETIMEDOUT)
-    return neapL_timedout(L, lua_tonumber(L, arg));
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  return neapL_fail(L, err, NULL);
-}
-
 /* Pushes nil, message, "EAGAIN"; the message is on the top. */
 static int fail_try(lua_State *L) {
   lua_pushnil(L);
@@ -63,7 +54,7 @@ static int mutex_lock(lua_State *L) {
   int err = neap__sync_lock(m, due);
   check_lock(L, m, err);
   if (err < 0)
-    return fail_wait(L, err, 2);
+    return neapL_failwait(L, err, lua_tonumber(L, 2));
   lua_settop(L, 1);
   return 1;
 }
@@ -160,7 +151,7 @@ static int semaphore_acquire(lua_State *L) {
   struct permit *p = new_permit(L);
   int err = neap__sync_acquire(s, due);
   if (err < 0)
-    return fail_wait(L, err, 2);
+    return neapL_failwait(L, err, lua_tonumber(L, 2));
   p->semaphore = s;
   return 1;
 }
@@ -239,7 +230,7 @@ static int event_wait(lua_State *L) {
   uint64_t due = neapL_opttimeout(L, 2);
   neapL_waitrt(L);
   int err = neap__sync_event_wait(e, due);
-  return err < 0 ? fail_wait(L, err, 2) : push_true(L);
+  return err < 0 ? neapL_failwait(L, err, lua_tonumber(L, 2)) : push_true(L);
 }
 
 /* event:set(). Does not wait. */
@@ -311,7 +302,7 @@ static int condition_wait(lua_State *L) {
     return luaL_error(L, "condition's mutex is not locked by this task");
   if (m != NULL)
     check_lock(L, m, err);
-  return err < 0 ? fail_wait(L, err, 2) : push_true(L);
+  return err < 0 ? neapL_failwait(L, err, lua_tonumber(L, 2)) : push_true(L);
 }
 
 /* condition:notify([n]) -> how many were woken. Does not wait. */

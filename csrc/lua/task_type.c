@@ -79,9 +79,7 @@ static int wait_for_end(lua_State *L, struct neapL_handle *h) {
                           : "waits for the one that asks");
   if (err == UV_ETIMEDOUT)
     return neapL_timedout(L, lua_tonumber(L, 2));
-  if (err == UV_ENOMEM)
-    neapL_nomem(L);
-  neapL_raise(L, err);
+  neapL_checkwait(L, err);
   return 0;
 }
 

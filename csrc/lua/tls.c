@@ -9,11 +9,6 @@
 
 /* --- arguments ------------------------------------------------------------ */
 
-static uint64_t due_after(const neap_rt *rt, uint64_t ns) {
-  uint64_t now = neap_now(rt);
-  return ns < NEAP_NEVER - now ? now + ns : NEAP_NEVER;
-}
-
 static bool is_unix(lua_State *L) {
   return strncmp(lua_tostring(L, 1), "unix:", 5) == 0;
 }
@@ -112,7 +107,7 @@ static int tls_connect(lua_State *L) {
   struct neapL_tlsoptions *options = neapL_checktls(L, arg, false);
   if (options->peer.servername == NULL && !is_unix(L))
     options->peer.servername = lua_tostring(L, 1);
-  uint64_t due_ns = due_after(rt, options->limit_ns);
+  uint64_t due_ns = neap__timer_after(rt, options->limit_ns);
   int err = neapL_maketls(rt, options);
   if (err < 0)
     return neapL_failtls(L, options, err);
@@ -146,7 +141,7 @@ int neapL_conn_starttls(lua_State *L) {
   lua_settop(L, 2);
   bool server = neapL_optfieldbool(L, 2, "server", false);
   struct neapL_tlsoptions *options = neapL_checktls(L, 2, server);
-  uint64_t due_ns = due_after(rt, options->limit_ns);
+  uint64_t due_ns = neap__timer_after(rt, options->limit_ns);
   int err = neapL_maketls(rt, options);
   if (err < 0)
     return neapL_failtls(L, options, err);
@@ -167,7 +162,8 @@ static int wait_handshake(const neap_rt *rt, const struct neapL_conn *conn,
                           uint64_t limit_ns) {
   return conn->stream == NULL
              ? UV_EBADF
-             : neap_tls_handshake(conn->stream, due_after(rt, limit_ns));
+             : neap_tls_handshake(conn->stream,
+                                  neap__timer_after(rt, limit_ns));
 }
 
 /* conn:handshake([timeout]) -> true | nil, message, code. Waits. */

@@ -14,9 +14,7 @@ static int neap_wait_fd_function(lua_State *L) {
   int events = luaL_checkoption(L, 2, NULL, names) + 1;
   uint64_t limit_ns = neapL_optseconds(L, 3, NEAP_FOREVER);
   neap_rt *rt = neapL_waitrt(L);
-  uint64_t due = limit_ns == NEAP_FOREVER
-                     ? limit_ns
-                     : neap__timer_after(neapL_self(L)->rt, limit_ns);
+  uint64_t due = neap__timer_after(rt, limit_ns);
   int got = neap_wait_fd(rt, (int)fd, events, due);
   if (got > 0) {
     lua_pushstring(L, names[got - 1]);

@@ -112,9 +112,7 @@ static int watcher_call(lua_State *L) {
     return push_event(L, &event);
   if (more == 0 || more == UV_EBADF || more == UV_ECANCELED)
     return 0;
-  neapL_raise(L, more);
-  if (more == UV_ENOMEM)
-    neapL_nomem(L);
+  neapL_checkwait(L, more);
   return luaL_error(L, "watch: %s", neapL_strerror(more));
 }
 
