@@ -110,12 +110,7 @@ void neap__sched_ready(struct neap_task *task) {
   assert(task->state == NEAP_TASK_WAITING || task->state == NEAP_TASK_RUNNING);
   task->state = NEAP_TASK_READY;
   task->since_ns = sched->now_ns;
-  task->next = NULL;
-  if (sched->head == NULL)
-    sched->head = task;
-  else
-    sched->tail->next = task;
-  sched->tail = task;
+  neap__taskq_push(&sched->ready, task);
   sched->nready++;
   if (sched->on_ready != NULL)
     sched->on_ready(task->rt);
@@ -145,24 +140,13 @@ static void prefetch(const struct neap_task *next) {
   }
 }
 
-/* One of the tasks that the turn still runs comes to the front. */
-__attribute__((noinline)) static void shuffle(struct neap_sched *sched) {
-  struct neap_shuffled queue = {sched->head, sched->tail};
-  neap__shuffle_front(&queue, sched->turn_left, &sched->seed);
-  sched->head = queue.head;
-  sched->tail = queue.tail;
-}
-
 static struct neap_task *pop_ready(struct neap_sched *sched) {
   if (sched->seed != 0)
-    shuffle(sched);
-  struct neap_task *task = sched->head;
-  sched->head = task->next;
-  if (sched->head == NULL)
-    sched->tail = NULL;
+    neap__shuffle_front(&sched->ready, sched->turn_left, &sched->seed);
+  struct neap_task *task = neap__taskq_pop(&sched->ready);
   sched->nready--;
-  if (sched->nready >= MANY && sched->head != NULL)
-    prefetch(sched->head);
+  if (sched->nready >= MANY && sched->ready.head != NULL)
+    prefetch(sched->ready.head);
   return task;
 }
 
@@ -301,17 +285,10 @@ void neap__sched_want_poll(struct neap_rt *rt) {
 
 /* The first of the preempted tasks is ready like any other, if there is one. */
 static void admit_preempted(struct neap_sched *sched) {
-  struct neap_task *task = sched->preempted;
-  if (task == NULL)
+  if (sched->npreempted == 0)
     return;
-  sched->preempted = task->next;
   sched->npreempted--;
-  task->next = NULL;
-  if (sched->head == NULL)
-    sched->head = task;
-  else
-    sched->tail->next = task;
-  sched->tail = task;
+  neap__taskq_push(&sched->ready, neap__taskq_pop(&sched->preempted));
 }
 
 /* A new turn, unless one was interrupted. */
@@ -394,12 +371,7 @@ void neap__sched_preempt(struct neap_rt *rt) {
   struct neap_task *task = sched->current;
   task->state = NEAP_TASK_READY;
   task->since_ns = sched->now_ns;
-  task->next = NULL;
-  if (sched->preempted == NULL)
-    sched->preempted = task;
-  else
-    sched->last_preempted->next = task;
-  sched->last_preempted = task;
+  neap__taskq_push(&sched->preempted, task);
   sched->npreempted++;
   sched->nready++;
   sched->look_after = 1; /* the loop has waited for long as well */

@@ -8,14 +8,14 @@
 #ifndef NEAP_CORE_SCHED_H
 #define NEAP_CORE_SCHED_H
 
-#include "core/task.h"
+#include "core/taskq.h"
 
 struct neap_sched {
-  struct neap_task *head, *tail; /* the ready queue */
-  uint32_t nready;               /* preempted ones included */
-  uint32_t turn_left;            /* how many of them this turn still runs */
-  bool turn_open; /* a turn has begun and its end was not yet told */
-  struct neap_task *preempted, *last_preempted; /* a queue of their own */
+  struct neap_taskq ready;
+  uint32_t nready;    /* preempted ones included */
+  uint32_t turn_left; /* how many of them this turn still runs */
+  bool turn_open;     /* a turn has begun and its end was not yet told */
+  struct neap_taskq preempted; /* they wait for a turn, one in each */
   uint32_t npreempted;
 
   /* Whose C stack is running; NULL: the driver itself, where nobody waits. */

@@ -11,7 +11,7 @@ static uint32_t next_random(uint32_t *state) {
   return *state;
 }
 
-void neap__shuffle_front(struct neap_shuffled *queue, uint32_t among,
+void neap__shuffle_front(struct neap_taskq *queue, uint32_t among,
                          uint32_t *state) {
   uint32_t skip = next_random(state) % (among < MOST ? among : MOST);
   struct neap_task *before = NULL, *task = queue->head;

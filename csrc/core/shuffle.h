@@ -5,16 +5,12 @@
 #ifndef NEAP_CORE_SHUFFLE_H
 #define NEAP_CORE_SHUFFLE_H
 
-#include "core/task.h"
+#include "core/taskq.h"
 
-/* A queue of tasks, linked by their next; not empty. */
-struct neap_shuffled {
-  struct neap_task *head, *tail;
-};
-
-/* Puts any of the first `among` > 0 tasks in front; of many, any of the first
-   64, so that it does not take long. *state != 0 goes on to the next number. */
-void neap__shuffle_front(struct neap_shuffled *queue, uint32_t among,
+/* Puts any of the first `among` > 0 tasks in front, of so many that there are;
+   of many, any of the first 64, so that it does not take long. *state != 0
+   goes on to the next number. */
+void neap__shuffle_front(struct neap_taskq *queue, uint32_t among,
                          uint32_t *state);
 
 #endif

@@ -25,17 +25,12 @@ struct await {
 /* Upvalues of done: the neapL, the await. */
 static int await_done(lua_State *L) {
   struct await *a = lua_touserdata(L, lua_upvalueindex(2));
-  int n = lua_gettop(L);
   if (a->called || a->op == NULL || neap__op_abandoned(a->op)) {
     lua_pushboolean(L, false);
     return 1;
   }
-  lua_createtable(L, n, 0); /* may raise: nothing has happened yet */
-  lua_insert(L, 1);
-  for (int i = n; i >= 1; i--)
-    lua_rawseti(L, 1, i);
+  a->n = neapL_pack(L, 1); /* may raise: nothing has happened yet */
   lua_setiuservalue(L, lua_upvalueindex(2), 1);
-  a->n = n;
   a->called = true;
   neap__op_wake(a->op, 0);
   lua_pushboolean(L, true);
@@ -106,11 +101,7 @@ static int neap_await(lua_State *L) {
   if (err < 0)
     return await_fail(L, err);
   lua_getiuservalue(L, 2, 1);
-  luaL_checkstack(L, a->n, "too many values");
-  int packed = lua_gettop(L);
-  for (int i = 1; i <= a->n; i++)
-    lua_rawgeti(L, packed, i);
-  return a->n;
+  return neapL_unpack(L, a->n);
 }
 
 /* A task that sleeps, then calls a function. */

@@ -249,6 +249,25 @@ void neapL_warn2(lua_State *L, const char *text, const char *more) {
   lua_warning(L, more, 0);
 }
 
+int neapL_pack(lua_State *L, int first) {
+  int n = lua_gettop(L) - first + 1;
+  luaL_checkstack(L, 1, NULL);
+  lua_createtable(L, n, 0);
+  lua_insert(L, first);
+  for (int i = n; i >= 1; i--)
+    lua_rawseti(L, first, i);
+  return n;
+}
+
+int neapL_unpack(lua_State *L, int n) {
+  luaL_checkstack(L, n, "too many values");
+  int packed = lua_gettop(L);
+  for (int i = 1; i <= n; i++)
+    lua_rawgeti(L, packed, i);
+  lua_remove(L, packed);
+  return n;
+}
+
 void neapL_warn(lua_State *L, const char *text) {
   neapL_warn2(L, text, "");
 }

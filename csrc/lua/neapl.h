@@ -194,6 +194,14 @@ static inline void *neapL_checkself(lua_State *L, const char *name) {
   return luaL_checkudata(L, 1, name);
 }
 
+/* Replaces the values at first and on by a table of them; returns how many. May
+   raise, having changed nothing. */
+int neapL_pack(lua_State *L, int first);
+
+/* Replaces the table on the top by its first n values; returns n. Raises where
+   they don't fit. */
+int neapL_unpack(lua_State *L, int n);
+
 /* A warning, as lua's warn function gives it: "neap: " and the text. */
 void neapL_warn(lua_State *L, const char *text);
 void neapL_warn2(lua_State *L, const char *text, const char *more);

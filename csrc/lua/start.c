@@ -48,7 +48,6 @@ void neapL_start_ended(struct neapL *N, uint32_t place) {
 static int neap_ready(lua_State *L) {
   struct neapL *N = neapL_self(L);
   const struct neap_task *task = neapL_rt(L)->sched.current;
-  int n = lua_gettop(L);
   luaL_checkstack(L, 4, NULL);
   struct start *start = NULL;
   if (task != NULL && !task->is_main && neapL_task_data(task)->starting)
@@ -56,27 +55,14 @@ static int neap_ready(lua_State *L) {
   if (start == NULL)
     return luaL_error(L, "neap.ready: nobody waits for this task to be ready "
                          "(it is for tasks of scope:start, once)");
-  lua_createtable(L, n, 0);
-  for (int i = 1; i <= n; i++) {
-    lua_pushvalue(L, i);
-    lua_rawseti(L, -2, i);
-  }
-  lua_setiuservalue(L, -2, 1);
-  start->n = n;
+  /* The record is below its values: find has put it on the top. */
+  lua_insert(L, 1);
+  start->n = neapL_pack(L, 2);
+  lua_setiuservalue(L, 1, 1);
   start->ready = true;
   unfile(L, N, neapL_handle_place(task));
   neap__waitq_wake_all(&start->waiters, 0);
   return 0;
-}
-
-/* Pushes what the task is ready with, from the record at index 1. */
-static int push_values(lua_State *L, int n) {
-  luaL_checkstack(L, n + 1, "too many values");
-  lua_getiuservalue(L, 1, 1);
-  int packed = lua_gettop(L);
-  for (int i = 1; i <= n; i++)
-    lua_rawgeti(L, packed, i);
-  return n;
 }
 
 int neapL_start(lua_State *L, struct neapL *N,
@@ -100,8 +86,10 @@ int neapL_start(lua_State *L, struct neapL *N,
   lua_rawseti(L, -2, h->place);
   lua_pop(L, 1);
   int err = neap__waitq_wait(rt, &start->waiters, "start", NEAP_FOREVER, true);
-  if (start->ready && err == 0)
-    return push_values(L, start->n);
+  if (start->ready && err == 0) {
+    lua_getiuservalue(L, 1, 1);
+    return neapL_unpack(L, start->n);
+  }
   if (err < 0) {
     if (h->task != NULL)
       neap__cancel_task(h->task);

@@ -59,11 +59,7 @@ void neapL_task_push(lua_State *L, struct neapL *N, struct neap_task *task) {
 
 /* Packs the values at 2.. of the handle at 1. For lua_pcall on N->work. */
 static int pack_results(lua_State *L) {
-  int n = lua_gettop(L) - 1;
-  lua_createtable(L, n, 0);
-  lua_insert(L, 2);
-  for (int i = n; i >= 1; i--)
-    lua_rawseti(L, 2, i);
+  neapL_pack(L, 2);
   lua_setiuservalue(L, 1, NEAPL_HANDLE_VALUE);
   return 0;
 }

@@ -87,15 +87,8 @@ static int wait_for_end(lua_State *L, struct neapL_handle *h) {
 static int push_results(lua_State *L, const struct neapL_handle *h) {
   if (h->nresults == 0)
     return 0;
-  luaL_checkstack(L, h->nresults + 1, "too many results");
   lua_getiuservalue(L, 1, NEAPL_HANDLE_VALUE);
-  if (h->nresults == 1)
-    return 1;
-  int packed = lua_gettop(L);
-  for (int i = 1; i <= h->nresults; i++)
-    lua_rawgeti(L, packed, i);
-  lua_remove(L, packed);
-  return h->nresults;
+  return h->nresults == 1 ? 1 : neapL_unpack(L, h->nresults);
 }
 
 /* Pushes the error of a task that is not done. */

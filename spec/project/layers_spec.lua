@@ -6,14 +6,16 @@ local support = require("spec.support")
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
   "list", "mem", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "slice",
-  "shuffle", "sched", "timer", "cancel", "op", "waitq", "scope", "sync", "chan", "select", "preempt", "post", "sigint",
-  "overflow", "watchdog", "info", "driver", "step", "rt",
+  "taskq", "shuffle", "sched", "timer", "cancel", "op", "waitq", "scope", "sync", "chan",
+  "select", "preempt", "post", "sigint", "overflow", "watchdog", "info", "driver", "step", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
--- writers of a stream and accepters of a listener are served first come first.
+-- writers of a stream and accepters of a listener are served first come first;
+-- timer: what a duration from now is due.
 local io_takes = {
   op = true, sigint = true, sched = true, mem = true, list = true, rt = true, waitq = true,
+  timer = true,
 }
 
 -- The binding lives by neap.h and neap_lua.h, of io by them alone. Of core it
