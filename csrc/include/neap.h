@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define NEAP_VERSION "0.1.0-dev"
+#define NEAP_VERSION "0.1.0"
 
 #if defined(__GNUC__)
 #define NEAP_API __attribute__((visibility("default")))

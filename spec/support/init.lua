@@ -93,12 +93,18 @@ local tempdir_meta = {
     return tostring(a) .. tostring(b)
   end,
   __close = function(dir)
-    assert(os.execute("rm -rf " .. support.quote(dir.path)))
+    dir:remove()
   end,
+  __index = {
+    remove = function(dir)
+      assert(os.execute("rm -rf " .. support.quote(dir.path)))
+    end,
+  },
 }
 
---- A new empty folder: `local dir <close> = tempdir()`; dir.path, or dir .. "/name".
----@return {path: string}
+--- A new empty folder: `local dir <close> = tempdir()`; dir.path, or dir .. "/name". dir:remove() where it
+--- is not to go at a block's end.
+---@return {path: string, remove: fun(self)}
 function support.tempdir()
   local pipe = assert(io.popen("mktemp -d", "r"))
   local path = pipe:read("l")

@@ -15,7 +15,7 @@ local function build()
         support.quote(program)))
     assert(status == 0, output)
     setmetatable(pty, { __gc = function()
-      dir:__close()
+      dir:remove()
     end })
   end
   return program

@@ -20,7 +20,7 @@ local function build()
         os.getenv("CC") or "cc", support.quote(library)))
     assert(status == 0, output)
     setmetatable(sysfault, { __gc = function()
-      dir:__close()
+      dir:remove()
     end })
   end
   return library
