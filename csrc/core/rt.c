@@ -152,6 +152,8 @@ void neap__rt_close(struct neap_rt *rt) {
 void neap_free(neap_rt *rt) {
   if (rt == NULL)
     return;
+  if (rt->on_free != NULL)
+    rt->on_free(rt, rt->binding);
   neap__rt_close(rt);
   struct neap_task *closer = rt->closer;
   if (closer != NULL && !closer->is_main) {

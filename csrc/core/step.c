@@ -31,6 +31,7 @@ static void keep_awake(struct neap_rt *rt) {
    stack. */
 static void run_turn(struct neap_rt *rt, uint64_t deadline_ns) {
   struct neap_sched *sched = &rt->sched;
+  const uint64_t switches = sched->switches;
   sched->deadline_ns = deadline_ns;
   sched->on_ready = NULL;
   sched->current = NULL;
@@ -45,6 +46,8 @@ static void run_turn(struct neap_rt *rt, uint64_t deadline_ns) {
   sched->on_ready = rt->guest.check != NULL ? keep_awake : NULL;
   sched->deadline_ns = 0;
   keep_awake(rt);
+  if (sched->ntasks > 0 && sched->switches != switches && rt->on_main != NULL)
+    rt->on_main(rt, rt->binding);
 }
 
 /* The time is now, and what is due is ready. */

@@ -23,7 +23,7 @@ void neapL_context_file(lua_State *L, struct neapL *N, int index,
 
 bool neapL_context_push(lua_State *L, struct neapL *N) {
   const struct neap_task *task = N->rt->sched.current;
-  if (task == NULL || !N->has_contexts)
+  if (task == NULL || !N->has_contexts || !neapL_task_is_lua(task))
     return false;
   if (get(L, N, task) == LUA_TNIL) {
     lua_pop(L, 1);
@@ -44,8 +44,8 @@ bool neapL_context_push(lua_State *L, struct neapL *N) {
 static int neap_context(lua_State *L) {
   struct neapL *N = neapL_self(L);
   const struct neap_task *task = neapL_rt(L)->sched.current;
-  if (task == NULL)
-    return luaL_error(L, "no task is running");
+  if (task == NULL || !neapL_task_is_lua(task))
+    return luaL_error(L, "no Lua task is running");
   if (get(L, N, task) != LUA_TNIL)
     return 1;
   lua_newtable(L);

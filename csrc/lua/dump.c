@@ -139,9 +139,12 @@ void neapL_dump_open(lua_State *L, struct neapL *N) {
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, bare);
   N->deadlock_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  N->rt->info.name_of = neapL_task_name;
-  N->rt->info.stack_hash = neapL_where_hash;
-  N->rt->info.stack_print = neapL_where_print;
-  N->rt->info.spawn_print = print_spawned;
-  N->rt->on_deadlock = on_deadlock;
+}
+
+void neapL_dump_attach(neap_rt *rt) {
+  rt->info.name_of = neapL_task_name;
+  rt->info.stack_hash = neapL_where_hash;
+  rt->info.stack_print = neapL_where_print;
+  rt->info.spawn_print = print_spawned;
+  rt->on_deadlock = on_deadlock;
 }

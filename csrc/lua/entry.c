@@ -34,6 +34,8 @@ struct neap_entry *neapL_entry_here(lua_State *L, struct neapL *N) {
   const struct neap_task *task = N->rt->sched.current;
   if (task == NULL)
     return NULL;
+  if (!neapL_task_is_lua(task))
+    return task->entry; /* a host's C task stands where its C code does */
   struct neap_entry *entry = NULL;
   if (N->coblocks > 0 && !is_own(L, N, task))
     entry = of_coroutine(L, N);

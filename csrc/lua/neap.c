@@ -134,6 +134,8 @@ static int neap_exit(lua_State *L) {
                                  : (int)luaL_optinteger(L, 1, 0);
   uint64_t grace = neapL_optseconds(L, 2, 0);
   neap_rt *rt = neapL_waitrt(L);
+  if (N->hosted)
+    return luaL_error(L, "neap.exit: this process is not the script's to end");
   N->exit_code = code;
   if (grace > 0)
     cancel_others(rt);

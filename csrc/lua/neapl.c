@@ -5,7 +5,7 @@
 #include "lua/dump.h"
 #include "lua/entry.h"
 #include "lua/preempt.h"
-#include "lua/task.h"
+#include "lua/task_handle.h"
 
 #include <errno.h>
 #include <math.h>
@@ -57,12 +57,13 @@ static bool in_finalizer(lua_State *L, const struct neap_task *current) {
   return lua_gc(L, LUA_GCISRUNNING) == -1;
 }
 
-/* Whether nothing at all is in the way: a task waits, on its own thread. */
+/* Whether nothing at all is in the way: a Lua task waits, on its own thread. */
 static bool is_plain_wait(lua_State *L, const struct neapL *N) {
   const neap_rt *rt = N->rt;
   return rt != NULL && !rt->closing && N->no_wait == NULL && N->coblocks == 0 &&
          L != N->main && rt->sched.current != NULL &&
-         !rt->sched.current->is_main && !in_finalizer(L, rt->sched.current);
+         rt->sched.current->fn == neapL_task_entry &&
+         !in_finalizer(L, rt->sched.current);
 }
 
 /* Apart from the usual case, which so needs no frame. */
@@ -74,11 +75,18 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
     luaL_error(L, "cannot wait %s", N->no_wait);
   if (current == NULL)
     luaL_error(L, "cannot wait here: no task is running (call from a task)");
+  if (!neapL_task_is_lua(current))
+    luaL_error(L,
+               "cannot wait: task %I is a C task, without a Lua thread of its "
+               "own (spawn the function, and join that)",
+               (LUAI_UACINT)current->id);
   if (rt->closing)
     return rt; /* the wait itself says so */
   if (in_finalizer(L, current))
     luaL_error(L, "cannot wait in a finalizer");
   if (current->is_main) {
+    if (!N->drive)
+      luaL_error(L, "cannot wait on the host's stack (call from a task)");
     if (neap__sigint_take(rt) && interrupt_is_pending(N))
       raise_interrupt(L, N);
   } else if (L == N->main) {

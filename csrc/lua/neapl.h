@@ -12,6 +12,9 @@
    runtime: functions called after the end find rt NULL. */
 struct neapL {
   neap_rt *rt;
+  bool owns_rt; /* it ends with the state; else the host frees it */
+  bool drive;   /* the state's own stack may wait, and drives the loop then */
+  bool hosted;  /* by a program that is not the script's */
   lua_State *main; /* the state's main thread */
   lua_State *work; /* for results and reports; nobody ever waits on it */
 
@@ -34,6 +37,7 @@ struct neapL {
   int cancelled_meta_ref;
   int deadlock_ref; /* the message of the last one; dump.c */
   int trace_hooks_ref, trace_handles_ref; /* while has_trace_hooks; trace.c */
+  int left_out_ref; /* names the host does not want, or LUA_NOREF; open.c */
 
   /* By place - 1, the live Lua task there or NULL: a handle that the weak table
      has let go of looks here whether its task is still alive. */
@@ -94,8 +98,8 @@ void neapL_gc_enter(lua_State *L, bool has_waiters);
  */
 int neapL_fail(lua_State *L, int err, const char *what);
 
-/* The state's neapL, in a function that has it in no upvalue. Does not raise.
- */
+/* The state's neapL, in a function that has it in no upvalue; NULL: it has
+   none. Does not raise. */
 struct neapL *neapL_of(lua_State *L);
 
 /* Whether the value at arg can be called; raises if not. */
@@ -209,6 +213,11 @@ void neapL_warn2(lua_State *L, const char *text, const char *more);
 /* Ends the runtime in a state that closes: says what was left, unwinds every
    task, reports what failed. The memory stays until the state is gone. */
 void neapL_close(lua_State *L, struct neapL *N);
+
+/* The same, and the binding lets go of the runtime: N->rt is NULL afterwards,
+   and what the state still has of neap says that it has ended. Frees the
+   runtime if it is ours. */
+void neapL_end(lua_State *L, struct neapL *N);
 
 /* Raises Lua's own "not enough memory". */
 void neapL_nomem(lua_State *L);

@@ -3,24 +3,13 @@
  * the end of both. lua_close finalizes the newest object first, so this
  * userdata, the oldest of ours, comes last.
  */
-#include "include/neap_lua.h"
+#include "lua/open.h"
 
-#include "lua/await.h"
-#include "lua/cancelled.h"
-#include "lua/chan.h"
-#include "lua/context.h"
 #include "lua/dump.h"
 #include "lua/neapl.h"
-#include "lua/offload.h"
 #include "lua/preempt.h"
-#include "lua/scope.h"
-#include "lua/select.h"
-#include "lua/shield.h"
-#include "lua/start.h"
-#include "lua/sync.h"
 #include "lua/task.h"
 #include "lua/trace.h"
-#include "lua/wait_fd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,24 +51,53 @@ void neapL_close(lua_State *L, struct neapL *N) {
   neapL_task_report(N); /* what failed in the last turn, or in this one */
 }
 
+/* The runtime knows nothing of the state any more. */
+static void detach(neap_rt *rt) {
+  rt->binding = NULL;
+  rt->on_dropped = NULL;
+  rt->on_exit = NULL;
+  rt->on_main = NULL;
+  rt->on_deadlock = NULL;
+  rt->on_free = NULL;
+  rt->overflow.name_of = NULL;
+  rt->sched.on_turn_end = NULL;
+  rt->info = (struct neap_info){0};
+}
+
+void neapL_end(lua_State *L, struct neapL *N) {
+  neap_rt *rt = N->rt;
+  if (rt->binding == N) { /* else the state was never opened as a whole */
+    neapL_close(L, N);
+    neapL_task_abandon(rt->closer);
+    neapL_preempt_close(N);
+    detach(rt);
+  }
+  neapL_task_close(N);
+  N->rt = NULL;
+  if (N->owns_rt)
+    neap_free(rt);
+}
+
+/* rt->on_free: the host frees its runtime before it closes the state. */
+static void on_free(neap_rt *rt, void *binding) {
+  struct neapL *N = binding;
+  (void)rt;
+  N->owns_rt = false; /* it is being freed */
+  neapL_end(N->work, N);
+}
+
 /* __gc of the neapL's userdata. */
 static int box_gc(lua_State *L) {
   struct neapL *N = lua_touserdata(L, 1);
-  neap_rt *rt = N->rt;
-  if (rt == NULL)
-    return 0; /* it could not even be made */
-  if (rt->closing && !rt->closed) {
+  const neap_rt *rt = N->rt;
+  if (rt != NULL && rt->closing && !rt->closed) {
     /* A handle's __gc is ending the runtime, and a task that is unwound for it
        has called os.exit: the process ends on its stack, and takes the rest. */
     N->rt = NULL;
     return 0;
   }
-  neapL_close(L, N);
-  neapL_task_abandon(rt->closer);
-  neapL_preempt_close(N);
-  neapL_task_close(N);
-  N->rt = NULL;
-  neap_free(rt);
+  if (rt != NULL)
+    neapL_end(L, N);
   neapL_neap_close(L, N);
   return 0;
 }
@@ -168,37 +186,65 @@ static void open_refs(lua_State *L, struct neapL *N) {
   N->starts_ref = new_table_ref(L, NULL);
 }
 
-/* Makes the neapL and its runtime, or finds them. */
-static struct neapL *open_box(lua_State *L) {
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &box_key) == LUA_TUSERDATA) {
-    struct neapL *known = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    return known;
+/* A runtime of the host's serves one state, and on its own thread. */
+static int check_rt(const neap_rt *rt) {
+  uv_thread_t self = uv_thread_self();
+  if (!uv_thread_equal(&self, &rt->thread))
+    return UV_EPERM;
+  if (rt->closing)
+    return UV_ECANCELED;
+  return rt->binding != NULL ? UV_EBUSY : 0;
+}
+
+/* Makes the runtime or takes the host's. */
+static int find_rt(struct neapL *N, const neap_lua_options *options) {
+  if (options->rt == NULL) {
+    int err = neap_new(options->runtime, &N->rt);
+    N->owns_rt = err == 0;
+    return err;
   }
-  lua_pop(L, 1);
+  int err = check_rt(options->rt);
+  if (err == 0)
+    N->rt = options->rt;
+  return err;
+}
+
+/* Cannot fail. */
+static void attach(struct neapL *N) {
+  neap_rt *rt = N->rt;
+  rt->binding = N;
+  rt->on_dropped = neapL_task_dropped;
+  rt->on_exit = on_exit_due;
+  rt->on_main = on_main;
+  rt->on_free = on_free;
+  rt->overflow.name_of = neapL_task_name;
+  rt->sched.on_turn_end = on_turn_end;
+  rt->sched.on_turn_end_ud = N;
+  neapL_dump_attach(rt);
+}
+
+/* Makes the neapL and its runtime. Returns NULL and a code in *err when there
+   is no runtime; may raise, for want of memory. */
+static struct neapL *new_box(lua_State *L, const neap_lua_options *options,
+                             int *err) {
+  static const luaL_Reg no_methods[] = {{NULL, NULL}};
+  static const luaL_Reg sentinel_meta[] = {{"__gc", sentinel_gc}, {NULL, NULL}};
   struct neapL *N = lua_newuserdatauv(L, sizeof *N, 0);
   memset(N, 0, sizeof *N);
+  N->drive = options->drive;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, box_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
-  N->module_ref = LUA_NOREF;
+  N->module_ref = N->left_out_ref = LUA_NOREF;
   open_refs(L, N);
-  int err = neap_new(NULL, &N->rt);
-  if (err < 0)
-    luaL_error(L, "neap: no runtime: %s", neapL_strerror(err));
-  N->rt->binding = N;
-  N->rt->on_dropped = neapL_task_dropped;
-  N->rt->on_exit = on_exit_due;
-  N->rt->on_main = on_main;
-  N->rt->overflow.name_of = neapL_task_name;
-  N->rt->sched.on_turn_end = on_turn_end;
-  N->rt->sched.on_turn_end_ud = N;
-  static const luaL_Reg no_methods[] = {{NULL, NULL}};
-  static const luaL_Reg sentinel_meta[] = {{"__gc", sentinel_gc}, {NULL, NULL}};
+  *err = find_rt(N, options);
+  if (*err < 0)
+    return NULL;
   neapL_newtype(L, N, SENTINEL, no_methods, sentinel_meta);
   neapL_task_open(L, N);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &box_key); /* only a whole one is found */
+  attach(N);
   return N;
 }
 
@@ -209,85 +255,24 @@ struct neapL *neapL_of(lua_State *L) {
   return N;
 }
 
+struct neapL *neapL_open(lua_State *L, const neap_lua_options *options,
+                         int *err) {
+  struct neapL *N = neapL_of(L);
+  *err = 0;
+  return N != NULL ? N : new_box(L, options, err);
+}
+
+/* For scripts that require us: the program is theirs, and so is the time. */
 struct neapL *neapL_require(lua_State *L) {
-  return open_box(L);
-}
-
-/* What the module loads at first use: parts that are modules of their own, and
-   functions that a Lua part has. */
-static const struct part {
-  const char *key, *module;
-  bool is_function; /* a field of the module, not the module */
-} parts[] = {
-    {"fs", "neap.fs", false},
-    {"net", "neap.net", false},
-    {"tls", "neap.tls", false},
-    {"process", "neap.process", false},
-    {"signal", "neap.signal", false},
-    {"tty", "neap.tty", false},
-    {"stdin", "neap.std", true},
-    {"stdout", "neap.std", true},
-    {"stderr", "neap.std", true},
-    {"all", "neap.combine", true},
-    {"all_settled", "neap.combine", true},
-    {"any", "neap.combine", true},
-    {"map", "neap.combine", true},
-    {"race", "neap.combine", true},
-    {"testing", "neap.testing", false},
-};
-
-static const struct part *find_part(const char *key) {
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-    if (strcmp(parts[i].key, key) == 0)
-      return &parts[i];
-  return NULL;
-}
-
-/* The module's __index. */
-static int load_part(lua_State *L) {
-  if (lua_type(L, 2) != LUA_TSTRING)
-    return 0;
-  const struct part *part = find_part(lua_tostring(L, 2));
-  if (part == NULL)
-    return 0;
-  lua_getglobal(L, "require");
-  lua_pushstring(L, part->module);
-  lua_call(L, 1, 1);
-  if (part->is_function)
-    lua_getfield(L, -1, part->key);
-  lua_pushvalue(L, 2);
-  lua_pushvalue(L, -2);
-  lua_rawset(L, 1);
-  return 1;
+  static const neap_lua_options alone = {.size = sizeof alone, .drive = true};
+  int err;
+  struct neapL *N = neapL_open(L, &alone, &err);
+  if (N == NULL)
+    luaL_error(L, "neap: no runtime: %s", neapL_strerror(err));
+  return N;
 }
 
 int luaopen_neap(lua_State *L) {
-  struct neapL *N = open_box(L);
-  if (N->module_ref != LUA_NOREF) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, N->module_ref);
-    return 1;
-  }
-  lua_newtable(L);
-  neapL_neap_open(L, N);
-  neapL_dump_open(L, N);
-  neapL_trace_open(L, N);
-  neapL_await_open(L, N);
-  neapL_cancelled_open(L, N);
-  neapL_scope_open(L, N);
-  neapL_shield_open(L, N);
-  neapL_start_open(L, N);
-  neapL_context_open(L, N);
-  neapL_chan_open(L, N);
-  neapL_select_open(L, N);
-  neapL_sync_open(L, N);
-  neapL_preempt_open(L, N);
-  neapL_wait_fd_open(L, N);
-  neapL_offload_open(L, N);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, load_part);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
-  lua_pushvalue(L, -1);
-  N->module_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  neapL_module_push(L, neapL_require(L));
   return 1;
 }

@@ -196,8 +196,8 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N) {
   if (N->rt == NULL || N->rt->closed)
     return;
   struct neap_task *task = N->rt->sched.current;
-  if (task == NULL)
-    return;
+  if (!neapL_preempt_can(task))
+    return; /* a C task on somebody's Lua thread is not to leave it */
   if (P->counts_time)
     look_at_clock(N, task);
   if (P->due == 0 || P->due_on != L || P->due_switches != task->switches)

@@ -50,8 +50,9 @@ static int neap_ready(lua_State *L) {
   const struct neap_task *task = neapL_rt(L)->sched.current;
   luaL_checkstack(L, 4, NULL);
   struct start *start = NULL;
-  if (task != NULL && !task->is_main && neapL_task_data(task)->starting)
-    start = find(L, N, neapL_handle_place(task));
+  const struct neapL_task *lt = task != NULL ? neapL_task_data(task) : NULL;
+  if (lt != NULL && lt->starting)
+    start = find(L, N, lt->place);
   if (start == NULL)
     return luaL_error(L, "neap.ready: nobody waits for this task to be ready "
                          "(it is for tasks of scope:start, once)");
@@ -60,7 +61,7 @@ static int neap_ready(lua_State *L) {
   start->n = neapL_pack(L, 2);
   lua_setiuservalue(L, 1, 1);
   start->ready = true;
-  unfile(L, N, neapL_handle_place(task));
+  unfile(L, N, lt->place);
   neap__waitq_wake_all(&start->waiters, 0);
   return 0;
 }

@@ -35,14 +35,12 @@ static const char resumed_outside[] = "failed in a resume from outside";
 const char *neapL_task_name(const struct neap_task *task) {
   if (task->is_main)
     return "main";
-  return neapL_task_is_lua(task) && neapL_task_data(task)->namelen > 0
-             ? neapL_task_data(task)->name
-             : NULL;
+  const struct neapL_task *lt = neapL_task_data(task);
+  return lt != NULL && lt->namelen > 0 ? lt->name : NULL;
 }
 
 const char *neapL_task_origin(const struct neap_task *task) {
-  const struct neapL_task *lt =
-      neapL_task_is_lua(task) ? neapL_task_data(task) : NULL;
+  const struct neapL_task *lt = neapL_task_data(task);
   return lt != NULL && lt->originlen > 0 ? lt->name + lt->namelen : NULL;
 }
 
@@ -141,7 +139,7 @@ static void release(struct neap_task *task) {
 }
 
 void neapL_task_abandon(struct neap_task *task) {
-  if (task != NULL && !task->is_main)
+  if (task != NULL && neapL_task_data(task) != NULL)
     release(task);
 }
 
@@ -154,7 +152,8 @@ void neapL_task_dropped(struct neap_task *task, void *binding) {
            (unsigned long long)task->id, name != NULL ? " " : "",
            name != NULL ? name : "");
   neapL_warn(N->work, text);
-  release(task);
+  if (neapL_task_data(task) != NULL)
+    release(task);
 }
 
 /*
@@ -292,11 +291,16 @@ int neapL_task_entry(neap_rt *rt, void *arg) {
   return end(rt->sched.current, status, nresults);
 }
 
-/* neap.current() -> task. Does not wait. */
+/* neap.current() -> task | nil. Does not wait. A host's C task has no handle. */
 int neapL_current_function(lua_State *L) {
   neap_rt *rt = neapL_rt(L);
   struct neap_task *current = rt->sched.current;
-  neapL_task_push(L, neapL_self(L), current != NULL ? current : rt->sched.main);
+  if (current == NULL)
+    current = rt->sched.main;
+  if (neapL_task_is_lua(current))
+    neapL_task_push(L, neapL_self(L), current);
+  else
+    lua_pushnil(L);
   return 1;
 }
 

@@ -65,12 +65,24 @@ struct neapL_handle {
    where nothing may be allocated. */
 extern const char neapL_no_memory[];
 
-/* The data of a live task; NULL for main, which has none. */
-static inline struct neapL_task *neapL_task_data(const struct neap_task *task) {
-  return task->is_main ? NULL : (struct neapL_task *)neap__task_data(task);
+/* The core's entry function of every Lua task. On the task's own stack; arg is
+   its Lua thread. */
+int neapL_task_entry(neap_rt *rt, void *arg);
+
+/* Whether it is one of ours, not a host's C task. */
+static inline bool neapL_task_is_lua(const struct neap_task *task) {
+  return task->is_main || task->fn == neapL_task_entry;
 }
 
-/* The Lua thread of a live task that is not main. */
+/* The data of a live task; NULL for main and for a host's C task, which have
+   none. */
+static inline struct neapL_task *neapL_task_data(const struct neap_task *task) {
+  return task->fn == neapL_task_entry
+             ? (struct neapL_task *)neap__task_data(task)
+             : NULL;
+}
+
+/* The Lua thread of a live Lua task that is not main. */
 static inline lua_State *neapL_task_co(const struct neap_task *task) {
   return (lua_State *)task->arg;
 }
@@ -80,19 +92,10 @@ static inline struct neapL *neapL_task_binding(const struct neap_task *task) {
   return (struct neapL *)task->rt->binding;
 }
 
-/* The task's key in the table of handles: places are few and used again, so
+/* A Lua task's key in the table of handles: places are few and used again, so
    that a spawn finds its slot there and the table is not made anew. */
 static inline uint32_t neapL_handle_place(const struct neap_task *task) {
   return task->is_main ? 0 : neapL_task_data(task)->place;
-}
-
-/* The core's entry function of every Lua task. On the task's own stack; arg is
-   its Lua thread. */
-int neapL_task_entry(neap_rt *rt, void *arg);
-
-/* Whether it is one of ours, not a host's C task. */
-static inline bool neapL_task_is_lua(const struct neap_task *task) {
-  return task->is_main || task->fn == neapL_task_entry;
 }
 
 /* Pushes the handle of the live task at place, or nil. Does not raise: it
