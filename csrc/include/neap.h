@@ -415,6 +415,126 @@ NEAP_API void neap_stream_close(neap_stream *stream);
    wait. */
 NEAP_API void neap_stream_reset(neap_stream *stream);
 
+/* --- datagrams ------------------------------------------------------------ */
+
+typedef struct neap_udp neap_udp; /* a UDP socket */
+
+/* What neap_udp_open may be told. All-zero but size: the defaults. */
+typedef struct neap_udp_options {
+  size_t size;    /* sizeof(neap_udp_options) */
+  uint32_t queue; /* datagrams that may wait here, beside those in the kernel;
+                     0: 64 */
+  size_t max;     /* what is longer is cut; 0: no datagram is */
+  bool reuseaddr; /* several sockets may be bound to the port; each gets
+                     what is sent to a group or by broadcast */
+  bool reuseport; /* the same; what is sent to one address is shared out */
+  bool ipv6only;  /* "::" and "*" don't stand for IPv4 addresses as well */
+} neap_udp_options;
+
+/* A datagram, the socket's: valid until the next call that waits or consumes.
+ */
+typedef struct neap_datagram {
+  const char *base;
+  size_t len;
+  bool truncated; /* it was longer than the socket's max */
+} neap_datagram;
+
+/*
+ * Opens a socket at host, an IP address or a name that is looked up ("*": at
+ * every address), and port (0: any free one). Waits. Returns 0 and a socket in
+ * *out, which the caller closes; or a negative code. options may be NULL.
+ */
+NEAP_API int neap_udp_open(neap_rt *rt, const char *host, uint16_t port,
+                           const neap_udp_options *options, neap_udp **out);
+
+/*
+ * The first datagram that was received, without taking it away. Waits, until
+ * due_ns at most. Returns 0; UV_EBADF on a closed socket, UV_ECANCELED when it
+ * is closed meanwhile; UV_EBUSY while another task waits for one; UV_ETIMEDOUT;
+ * what an earlier datagram has met (UV_ECONNREFUSED, on a connected socket);
+ * UV_ENOMEM; or the code that ended the wait. The socket lives.
+ */
+NEAP_API int neap_udp_peek(neap_udp *udp, uint64_t due_ns, neap_datagram *out);
+
+/* Who sent what neap_udp_peek has shown. Does not wait. */
+NEAP_API void neap_udp_from(const neap_udp *udp, neap_address *out);
+
+/* Takes it away. Does not wait. */
+NEAP_API void neap_udp_consume(neap_udp *udp);
+
+/*
+ * Sends len bytes as one datagram to host, an IP address or a name that is
+ * looked up, and port; on a connected socket to its peer, and host is NULL.
+ * The bytes stay as they are meanwhile. Waits, until due_ns at most: for a
+ * look-up, and while the system has no room; what was left to it then may still
+ * go out after a timeout or a cancellation. Returns 0; UV_EMSGSIZE when it is
+ * too long; UV_EAFNOSUPPORT when host has no address of the socket's family;
+ * UV_EDESTADDRREQ, UV_EISCONN; UV_EBADF, UV_ECANCELED as receiving does; or a
+ * negative code.
+ */
+NEAP_API int neap_udp_send(neap_udp *udp, const char *base, size_t len,
+                           const char *host, uint16_t port, uint64_t due_ns);
+
+/*
+ * From now on the socket sends to this peer and receives from it alone; what
+ * others have sent before is dropped. host NULL: as before that. Waits, until
+ * due_ns at most, when host is a name. Returns 0 or a negative code.
+ */
+NEAP_API int neap_udp_connect(neap_udp *udp, const char *host, uint16_t port,
+                              uint64_t due_ns);
+
+/*
+ * Joins a multicast group, an IP address, on an interface: its name, or an
+ * address of it; NULL: the system chooses. source, an IP address: only what
+ * that one sends; NULL: everybody. Leaving takes the same. Does not wait.
+ * Returns 0; UV_EINVAL for what is no group; UV_ENODEV for what is no
+ * interface; or a negative code.
+ */
+NEAP_API int neap_udp_join(neap_udp *udp, const char *group,
+                           const char *interface_, const char *source);
+NEAP_API int neap_udp_leave(neap_udp *udp, const char *group,
+                            const char *interface_, const char *source);
+
+/*
+ * Through how many routers what is sent to one address, and what is sent to a
+ * group, may go; whether this host gets what is sent to a group; on which
+ * interface that goes out; whether the socket may send to a broadcast address.
+ * Does not wait. Each returns 0 or a negative code.
+ */
+NEAP_API int neap_udp_ttl(neap_udp *udp, int ttl);
+NEAP_API int neap_udp_multicast_ttl(neap_udp *udp, int ttl);
+NEAP_API int neap_udp_multicast_loop(neap_udp *udp, bool on);
+NEAP_API int neap_udp_multicast_interface(neap_udp *udp,
+                                          const char *interface_);
+NEAP_API int neap_udp_broadcast(neap_udp *udp, bool on);
+
+/* The kernel's room for what was received and not read, and for what is to be
+   sent; bytes > 0 asks for so much. Does not wait. Returns what there is, or a
+   negative code. */
+NEAP_API int neap_udp_rcvbuf(neap_udp *udp, int bytes);
+NEAP_API int neap_udp_sndbuf(neap_udp *udp, int bytes);
+
+/* The address on this side, and the peer's. Does not wait. Returns 0, UV_EBADF,
+   UV_ENOTCONN, or a negative code. */
+NEAP_API int neap_udp_address(neap_udp *udp, neap_address *out);
+NEAP_API int neap_udp_peer(neap_udp *udp, neap_address *out);
+
+/* "127.0.0.1:53": the peer, else this side, for messages, cut to size bytes.
+   Does not wait. */
+NEAP_API void neap_udp_name(const neap_udp *udp, char *out, size_t size);
+
+/* How many datagrams wait here; how many were dropped, here or, where the
+   system tells, by the kernel. Does not wait. */
+NEAP_API size_t neap_udp_queued(const neap_udp *udp);
+NEAP_API uint64_t neap_udp_dropped(const neap_udp *udp);
+
+/* Whether a task waits to receive or send. Does not wait. */
+NEAP_API bool neap_udp_waited(const neap_udp *udp);
+
+/* Closes the socket, wakes who waits with UV_ECANCELED, and gives the caller's
+   share of the memory up. Does not wait. NULL is harmless. */
+NEAP_API void neap_udp_close(neap_udp *udp);
+
 /* --- files ---------------------------------------------------------------- */
 
 /*

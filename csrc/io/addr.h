@@ -29,6 +29,9 @@ socklen_t neap__addr_len(const union neap_addr *addr);
    unix socket the path. Returns 0 or a negative UV_E*. */
 int neap__addr_of_fd(int fd, bool peer, neap_address *out);
 
+/* Family, text and port of an IP address. */
+void neap__addr_describe(const union neap_addr *addr, neap_address *out);
+
 /* "127.0.0.1:80", "[::1]:80"; "unix socket" for an all-zero address; cut to
  * size bytes with the NUL. */
 void neap__addr_format(const union neap_addr *addr, char *out, size_t size);

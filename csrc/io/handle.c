@@ -34,6 +34,7 @@ static void free_all(struct neap_rt *rt) {
   if (io->tls != NULL)
     io->tls_free(rt);
   neap__mem_free(&rt->mem, io->scratch, NEAP_IO_SCRATCH);
+  neap__mem_free(&rt->mem, io->datagrams, NEAP_IO_DATAGRAMS);
   neap__mem_free(&rt->mem, io->seen, NEAP_IO_SEEN * sizeof *io->seen);
   neap__mem_free(&rt->mem, io, sizeof *io);
   rt->io = NULL;

@@ -25,6 +25,14 @@ struct neap_handle;
 #define NEAP_IO_SCRATCH ((size_t)64 * 1024)
 #endif
 
+/* Bytes that one read of a UDP socket's may bring: several datagrams, each with
+   64 KiB of room, as libuv wants it (udp.c). */
+#ifdef NEAP_HOSTILE
+#define NEAP_IO_DATAGRAMS ((size_t)64 * 1024)
+#else
+#define NEAP_IO_DATAGRAMS ((size_t)16 * 64 * 1024)
+#endif
+
 /* A file system that was met. */
 struct neap_mount {
   uint64_t id, dev; /* that of the mount; 0: none */
@@ -48,6 +56,10 @@ struct neap_io {
      NEAP_IO_SCRATCH bytes, or NULL; whether SIGPIPE was looked after. */
   char *scratch;
   bool sigpipe;
+
+  /* udp.c: what libuv reads datagrams into, NEAP_IO_DATAGRAMS bytes, or NULL.
+   */
+  char *datagrams;
 
   /* job.c and dns.c: what is in libuv's thread pool now, and who waits for a
      place there: each kind has a cap. */

@@ -1,9 +1,11 @@
 /* net.c: neap.net: connecting, listening and servers. */
 #include "lua/net.h"
 
+#include "lua/ip.h"
 #include "lua/serve.h"
 #include "lua/stream.h"
 #include "lua/tls.h"
+#include "lua/udp.h"
 
 #include <string.h>
 #include <uv.h>
@@ -295,6 +297,7 @@ static const luaL_Reg server_meta[] = {
 static const luaL_Reg net_functions[] = {
     {"connect", net_connect},
     {"listen", net_listen},
+    {"udp", neapL_udp_open},
     {NULL, NULL},
 };
 
@@ -305,5 +308,8 @@ int luaopen_neap_net(lua_State *L) {
   neapL_newtype(L, N, SERVER, server_methods, server_meta);
   lua_newtable(L);
   neapL_setfuncs(L, N, net_functions);
+  neapL_openudp(L, N);
+  luaL_requiref(L, "neap.net.ip", luaopen_neap_net_ip, 0);
+  lua_setfield(L, -2, "ip");
   return 1;
 }

@@ -1,0 +1,560 @@
+/* udp.c: UDP sockets: opening, receiving, sending; the idea is in udp.h. */
+#include "io/udp.h"
+
+#include "core/mem.h"
+#include "io/dns.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* As much as libuv takes for one datagram when it reads several. */
+#define CHUNK ((size_t)64 * 1024)
+
+/* Datagrams that one system call may bring. Of each chunk only the pages that
+   are written to exist. */
+#ifdef NEAP_HOSTILE
+#define CHUNKS 1
+#else
+#define CHUNKS 16
+#endif
+static_assert(CHUNK * CHUNKS == NEAP_IO_DATAGRAMS, "handle.c frees it");
+
+/* Reading pauses while so many bytes lie unread, few as the datagrams may be.
+ */
+#define HIGH_WATER ((size_t)256 * 1024)
+
+#define QUEUE_LIMIT 64
+
+/* A datagram in the queue. */
+struct datagram {
+  struct neap_list link;
+  union neap_addr from;
+  bool truncated;
+  uint32_t len;
+  char bytes[];
+};
+
+static struct neap_udp *udp_of(struct neap_handle *handle) {
+  return NEAP_LIST_ENTRY(handle, struct neap_udp, handle);
+}
+
+static struct datagram *first(const struct neap_udp *udp) {
+  return NEAP_LIST_ENTRY(udp->queue.next, struct datagram, link);
+}
+
+/* --- the queue ------------------------------------------------------------ */
+
+static bool is_full(const struct neap_udp *udp) {
+  return udp->n >= udp->limit || udp->bytes >= HIGH_WATER;
+}
+
+static void drop(struct neap_udp *udp, struct datagram *d) {
+  neap__list_remove(&d->link);
+  udp->n--;
+  udp->bytes -= d->len;
+  neap__mem_free(&udp->handle.rt->mem, d, sizeof *d + d->len);
+}
+
+static bool same_address(const union neap_addr *a, const union neap_addr *b) {
+  if (a->any.sa_family != b->any.sa_family)
+    return false;
+  if (a->any.sa_family == AF_INET)
+    return a->in.sin_port == b->in.sin_port &&
+           a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+  return a->in6.sin6_port == b->in6.sin6_port &&
+         a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
+         memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr,
+                sizeof a->in6.sin6_addr) == 0;
+}
+
+/* The kernel passes what came before the socket was connected on. */
+static bool is_stranger(const struct neap_udp *udp,
+                        const union neap_addr *from) {
+  return neap__udp_connected(udp) && !same_address(from, &udp->remote);
+}
+
+/* Drops what others than the peer have sent. */
+static void drop_strangers(struct neap_udp *udp) {
+  struct neap_list *link = udp->queue.next;
+  while (link != &udp->queue) {
+    struct datagram *d = NEAP_LIST_ENTRY(link, struct datagram, link);
+    link = link->next;
+    if (is_stranger(udp, &d->from)) {
+      drop(udp, d);
+      udp->lost++;
+    }
+  }
+}
+
+static void wake_reader(struct neap_udp *udp, int status) {
+  struct neap_op *op = udp->reader;
+  udp->reader = NULL;
+  if (op != NULL)
+    neap__op_wake(op, status);
+}
+
+/* A datagram has come. Without memory it is one more that is lost; who waits is
+   told so. */
+static void receive(struct neap_udp *udp, const char *base, size_t n,
+                    const struct sockaddr *addr, bool truncated) {
+  union neap_addr from;
+  memset(&from, 0, sizeof from);
+  memcpy(&from, addr,
+         addr->sa_family == AF_INET6 ? sizeof from.in6 : sizeof from.in);
+  neap__udp_unmap(&from);
+  if (is_stranger(udp, &from)) {
+    udp->lost++;
+    return;
+  }
+  size_t len = n < udp->max ? n : udp->max;
+  struct datagram *d = neap__mem_alloc(&udp->handle.rt->mem, sizeof *d + len);
+  if (d == NULL) {
+    udp->lost++;
+    wake_reader(udp, UV_ENOMEM);
+    return;
+  }
+  d->link = (struct neap_list){0};
+  d->from = from;
+  d->truncated = truncated || len < n;
+  d->len = (uint32_t)len;
+  memcpy(d->bytes, base, len);
+  neap__list_push(&udp->queue, &d->link);
+  udp->n++;
+  udp->bytes += len;
+  wake_reader(udp, 0);
+}
+
+/* --- libuv's side of receiving -------------------------------------------- */
+
+static void disarm(struct neap_udp *udp) {
+  uv_udp_recv_stop(&udp->uv);
+  udp->armed = false;
+}
+
+/* Where n > 0 datagrams fit, or NULL. */
+static char *buffer(struct neap_rt *rt) {
+  if (rt->io->datagrams == NULL)
+    rt->io->datagrams = neap__mem_alloc(&rt->mem, NEAP_IO_DATAGRAMS);
+  return rt->io->datagrams;
+}
+
+/* No more chunks than the queue has room: once libuv has read a datagram it
+   can't be left to the kernel. A full queue gets none at all, which libuv
+   reports as UV_ENOBUFS. */
+static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
+  struct neap_udp *udp = uv->data;
+  (void)suggested;
+  *buf = uv_buf_init(NULL, 0);
+  if (is_full(udp))
+    return;
+  uint32_t room = udp->limit - udp->n;
+  char *base = buffer(udp->handle.rt);
+  if (base != NULL)
+    *buf = uv_buf_init(base, (unsigned int)(room < CHUNKS ? room : CHUNKS) *
+                                 (unsigned int)CHUNK);
+}
+
+/* An error of the socket: what an earlier datagram has met, as a rule. */
+static void fail(struct neap_udp *udp, int err) {
+  if (err == UV_ENOBUFS) { /* on_alloc's answer: nothing was read */
+    disarm(udp);
+    if (!is_full(udp))
+      wake_reader(udp, UV_ENOMEM);
+  } else if (udp->reader != NULL) {
+    wake_reader(udp, err);
+  } else {
+    disarm(udp); /* should it stay, it is met again when somebody waits */
+    udp->error = err;
+  }
+}
+
+static void on_recv(uv_udp_t *uv, ssize_t n, const uv_buf_t *buf,
+                    const struct sockaddr *addr, unsigned int flags) {
+  struct neap_udp *udp = uv->data;
+  if (n < 0)
+    fail(udp, (int)n);
+  else if (addr != NULL) /* else no more is there, or a batch has ended */
+    receive(udp, buf->base, (size_t)n, addr, (flags & UV_UDP_PARTIAL) != 0);
+}
+
+static int arm(struct neap_udp *udp) {
+  if (udp->armed)
+    return 0;
+  int err = uv_udp_recv_start(&udp->uv, on_alloc, on_recv);
+  udp->armed = err == 0;
+  return err;
+}
+
+/* Takes what the kernel has, without libuv: for who may not wait until it
+   polls. */
+static void receive_now(struct neap_udp *udp) {
+  union neap_addr from;
+  char *base = buffer(udp->handle.rt);
+  uv_os_fd_t fd;
+  if (base == NULL || uv_fileno((uv_handle_t *)&udp->uv, &fd) < 0)
+    return;
+  struct iovec iov = {.iov_base = base, .iov_len = CHUNK};
+  struct msghdr msg = {.msg_name = &from,
+                       .msg_namelen = sizeof from,
+                       .msg_iov = &iov,
+                       .msg_iovlen = 1};
+  ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
+  if (n >= 0)
+    receive(udp, base, (size_t)n, &from.any, (msg.msg_flags & MSG_TRUNC) != 0);
+}
+
+/* --- opening and closing -------------------------------------------------- */
+
+static void end(struct neap_handle *handle) {
+  struct neap_udp *udp = udp_of(handle);
+  while (!neap__list_empty(&udp->queue))
+    drop(udp, first(udp));
+  wake_reader(udp, UV_ECANCELED);
+  /* Who waits to send is told by libuv. */
+  uv_close((uv_handle_t *)&udp->uv, neap__handle_on_closed);
+}
+
+static int new_udp(struct neap_rt *rt, int family, const neap_udp_options *o,
+                   struct neap_udp **out) {
+  void *block;
+  int err = neap__handle_new(rt, sizeof(struct neap_udp), end, &block);
+  if (err < 0)
+    return err;
+  struct neap_udp *udp = block;
+  udp->handle.kind = &neap__udp_kind;
+  neap__list_init(&udp->queue);
+  udp->family = family;
+  udp->dual = family == AF_INET6 && !o->ipv6only;
+  udp->limit = o->queue > 0 ? o->queue : QUEUE_LIMIT;
+  udp->max = o->max > 0 ? o->max : CHUNK;
+  err = uv_udp_init_ex(rt->loop, &udp->uv,
+                       (unsigned int)family | UV_UDP_RECVMMSG);
+  if (err < 0) {
+    neap__handle_unref(&udp->handle);
+    return err;
+  }
+  neap__handle_opened_uv(&udp->handle, (uv_handle_t *)&udp->uv);
+  *out = udp;
+  return 0;
+}
+
+static int set_option(int fd, int level, int name, int on) {
+  return setsockopt(fd, level, name, &on, sizeof on);
+}
+
+/* What must be set before the socket is bound. Returns 0 or a negative UV_E*.
+ */
+static int set_options(const struct neap_udp *udp, const neap_udp_options *o) {
+  uv_os_fd_t fd;
+  int err = uv_fileno((const uv_handle_t *)&udp->uv, &fd);
+  if (err < 0)
+    return err;
+  if ((o->reuseaddr && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0) ||
+      (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
+      (udp->family == AF_INET6 &&
+       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !udp->dual) != 0))
+    return uv_translate_sys_error(errno);
+  return 0;
+}
+
+static int open_at(struct neap_rt *rt, const union neap_addr *addr,
+                   const neap_udp_options *o, struct neap_udp **out) {
+  struct neap_udp *udp;
+  int err = new_udp(rt, addr->any.sa_family, o, &udp);
+  if (err < 0)
+    return err;
+  int len = sizeof udp->own;
+  err = set_options(udp, o);
+  if (err == 0)
+    err = uv_udp_bind(&udp->uv, &addr->any, 0);
+  if (err == 0)
+    err = uv_udp_getsockname(&udp->uv, &udp->own.any, &len);
+  if (err < 0) {
+    neap_udp_close(udp);
+    return err;
+  }
+  *out = udp;
+  return 0;
+}
+
+/* At every address: of both families where the system has both. */
+static int open_any(struct neap_rt *rt, uint16_t port,
+                    const neap_udp_options *o, struct neap_udp **out) {
+  union neap_addr addr;
+  neap__addr_parse("::", port, &addr);
+  int err = open_at(rt, &addr, o, out);
+  if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && !o->ipv6only) {
+    neap__addr_parse("0.0.0.0", port, &addr);
+    err = open_at(rt, &addr, o, out);
+  }
+  return err;
+}
+
+/* At the first of host's addresses that will do. */
+static int open_host(struct neap_rt *rt, const char *host, uint16_t port,
+                     const neap_udp_options *o, struct neap_udp **out) {
+  struct neap_addrs *addrs;
+  int err = neap__dns_lookup(rt, host, port, NEAP_NEVER, &addrs);
+  if (err < 0)
+    return err;
+  for (uint32_t i = 0; i < addrs->n; i++) {
+    err = open_at(rt, &addrs->list[i], o, out);
+    if (err == 0)
+      break;
+  }
+  neap__dns_free(rt, addrs);
+  return err;
+}
+
+int neap_udp_open(neap_rt *rt, const char *host, uint16_t port,
+                  const neap_udp_options *options, neap_udp **out) {
+  static const neap_udp_options none = {.size = sizeof none};
+  const neap_udp_options *o = options != NULL ? options : &none;
+  int err = neap__handle_enter(rt);
+  if (err < 0)
+    return err;
+  if (strcmp(host, "*") == 0)
+    return open_any(rt, port, o, out);
+  return open_host(rt, host, port, o, out);
+}
+
+void neap_udp_close(neap_udp *udp) {
+  if (udp == NULL)
+    return;
+  neap__handle_close(&udp->handle);
+  neap__handle_unref(&udp->handle);
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+static enum neap_op_fate leave(struct neap_op *op) {
+  struct neap_udp **udp = neap__op_data(op);
+  (*udp)->reader = NULL;
+  return NEAP_OP_GONE;
+}
+
+static const struct neap_op_kind recv_kind = {.what = "udp:recv",
+                                              .describe = neap__udp_describe};
+
+/* Waits for a datagram. UV_ECANCELED: the socket was closed, and its memory may
+   be gone. */
+static int wait_datagram(struct neap_udp *udp, uint64_t due_ns) {
+  struct neap_op *op;
+  int err = neap__op_new_until(udp->handle.rt, recv_kind.what, sizeof udp,
+                               due_ns, &op);
+  if (err < 0)
+    return err;
+  neap__op_set_kind(op, &recv_kind);
+  err = arm(udp);
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  struct neap_udp **data = neap__op_data(op);
+  *data = udp;
+  op->cancel = leave;
+  udp->reader = op;
+  udp->claimed = true;
+  neap__handle_ref(&udp->handle);
+  err = neap__op_await(op);
+  udp->claimed = false;
+  if (udp->handle.closed)
+    err = err <= NEAP_CANCELLED ? err : UV_ECANCELED;
+  else if (err == UV_ETIMEDOUT && udp->n == 0)
+    receive_now(udp); /* it may be there, only not looked at */
+  if (err == UV_ETIMEDOUT && udp->n > 0)
+    err = 0;
+  neap__handle_unref(&udp->handle);
+  return err;
+}
+
+int neap_udp_peek(neap_udp *udp, uint64_t due_ns, neap_datagram *out) {
+  int err = neap__handle_begin(&udp->handle);
+  if (err == 0 && udp->claimed)
+    err = UV_EBUSY;
+  while (err == 0 && udp->n == 0) {
+    err = udp->error;
+    udp->error = 0;
+    if (err == 0)
+      err = wait_datagram(udp, due_ns);
+  }
+  if (err < 0)
+    return err;
+  const struct datagram *d = first(udp);
+  *out = (neap_datagram){
+      .base = d->bytes, .len = d->len, .truncated = d->truncated};
+  return 0;
+}
+
+void neap_udp_from(const neap_udp *udp, neap_address *out) {
+  assert(udp->n > 0);
+  neap__addr_describe(&first(udp)->from, out);
+}
+
+void neap_udp_consume(neap_udp *udp) {
+  if (udp->n > 0)
+    drop(udp, first(udp));
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+/* A datagram that libuv sends: the data of an op. */
+struct sending {
+  struct neap_udp *udp; /* first, for dumps */
+  uv_udp_send_t req;
+  char bytes[];
+};
+
+static const struct neap_op_kind send_kind = {.what = "udp:send",
+                                              .describe = neap__udp_describe};
+
+static void on_sent(uv_udp_send_t *req, int status) {
+  struct sending *sending = NEAP_LIST_ENTRY(req, struct sending, req);
+  neap__op_wake(neap__op_of(sending), status);
+}
+
+/* libuv can't be asked to forget a datagram, but it always answers. */
+static enum neap_op_fate let_go(struct neap_op *op) {
+  (void)op;
+  return NEAP_OP_LATE;
+}
+
+/* Has libuv send, and waits. addr NULL: to the peer. */
+static int send_later(struct neap_udp *udp, const char *base, size_t len,
+                      const union neap_addr *addr, uint64_t due_ns) {
+  struct neap_op *op;
+  int err = neap__op_new_until(udp->handle.rt, send_kind.what,
+                               sizeof(struct sending) + len, due_ns, &op);
+  if (err < 0)
+    return err;
+  neap__op_set_kind(op, &send_kind);
+  struct sending *sending = neap__op_data(op);
+  sending->udp = udp;
+  memcpy(sending->bytes, base, len);
+  uv_buf_t buf = uv_buf_init(sending->bytes, (unsigned int)len);
+  err = uv_udp_send(&sending->req, &udp->uv, &buf, 1,
+                    addr != NULL ? &addr->any : NULL, on_sent);
+  if (err < 0) {
+    neap__op_free(op);
+    return err;
+  }
+  op->cancel = let_go;
+  udp->nwaiting++;
+  neap__handle_ref(&udp->handle);
+  err = neap__op_await(op);
+  udp->nwaiting--;
+  neap__handle_unref(&udp->handle);
+  return err;
+}
+
+static int send_to(struct neap_udp *udp, const char *base, size_t len,
+                   const union neap_addr *addr, uint64_t due_ns) {
+#ifndef NEAP_HOSTILE
+  uv_buf_t buf = uv_buf_init((char *)base, (unsigned int)len); /* only read */
+  int sent =
+      uv_udp_try_send(&udp->uv, &buf, 1, addr != NULL ? &addr->any : NULL);
+  if (sent != UV_EAGAIN)
+    return sent < 0 ? sent : 0;
+#endif
+  return send_later(udp, base, len, addr, due_ns);
+}
+
+/* The first of host's addresses that the socket can be given. Waits. */
+static int look_up(struct neap_udp *udp, const char *host, uint16_t port,
+                   uint64_t due_ns, union neap_addr *out) {
+  struct neap_rt *rt = udp->handle.rt;
+  struct neap_addrs *addrs;
+  neap__handle_ref(&udp->handle);
+  udp->nwaiting++;
+  int err = neap__dns_lookup(rt, host, port, due_ns, &addrs);
+  udp->nwaiting--;
+  if (err == 0) {
+    err = UV_EAFNOSUPPORT;
+    for (uint32_t i = 0; i < addrs->n && err < 0; i++) {
+      *out = addrs->list[i];
+      err = neap__udp_map(udp, out);
+    }
+    neap__dns_free(rt, addrs);
+  }
+  if (udp->handle.closed)
+    err = err <= NEAP_CANCELLED ? err : UV_ECANCELED;
+  neap__handle_unref(&udp->handle);
+  return err;
+}
+
+/* Without a look-up where host is an IP address. */
+static int resolve(struct neap_udp *udp, const char *host, uint16_t port,
+                   uint64_t due_ns, union neap_addr *out) {
+  if (neap__addr_parse(host, port, out))
+    return neap__udp_map(udp, out);
+  return look_up(udp, host, port, due_ns, out);
+}
+
+int neap_udp_send(neap_udp *udp, const char *base, size_t len, const char *host,
+                  uint16_t port, uint64_t due_ns) {
+  union neap_addr addr;
+  int err = neap__handle_begin(&udp->handle);
+  if (err < 0)
+    return err;
+  if (len > UINT16_MAX)
+    return UV_EMSGSIZE;
+  if (host == NULL)
+    return send_to(udp, base, len, NULL, due_ns);
+  err = resolve(udp, host, port, due_ns, &addr);
+  return err < 0 ? err : send_to(udp, base, len, &addr, due_ns);
+}
+
+/* --- one peer ------------------------------------------------------------- */
+
+/* Linux takes a port that it has chosen itself back together with the peer: the
+   socket goes on where it was. */
+static int keep_port(struct neap_udp *udp) {
+  union neap_addr now;
+  uv_os_fd_t fd;
+  int len = sizeof now;
+  int err = uv_udp_getsockname(&udp->uv, &now.any, &len);
+  if (err < 0 || now.in.sin_port != 0)
+    return err; /* IPv6 has its port at the same place */
+  err = uv_fileno((const uv_handle_t *)&udp->uv, &fd);
+  if (err == 0 && bind(fd, &udp->own.any, neap__addr_len(&udp->own)) != 0)
+    err = uv_translate_sys_error(errno);
+  return err;
+}
+
+static int disconnect(struct neap_udp *udp) {
+  if (!neap__udp_connected(udp))
+    return 0;
+  int err = uv_udp_connect(&udp->uv, NULL);
+  if (err < 0)
+    return err;
+  memset(&udp->remote, 0, sizeof udp->remote);
+  return keep_port(udp);
+}
+
+static int connect_to(struct neap_udp *udp, const union neap_addr *addr) {
+  union neap_addr remote;
+  int len = sizeof remote;
+  int err = disconnect(udp);
+  if (err == 0)
+    err = uv_udp_connect(&udp->uv, &addr->any);
+  if (err == 0)
+    err = uv_udp_getpeername(&udp->uv, &remote.any, &len);
+  if (err < 0)
+    return err;
+  neap__udp_unmap(&remote);
+  udp->remote = remote;
+  drop_strangers(udp);
+  return 0;
+}
+
+int neap_udp_connect(neap_udp *udp, const char *host, uint16_t port,
+                     uint64_t due_ns) {
+  union neap_addr addr;
+  int err = neap__handle_begin(&udp->handle);
+  if (err < 0)
+    return err;
+  if (host == NULL)
+    return disconnect(udp);
+  err = resolve(udp, host, port, due_ns, &addr);
+  return err < 0 ? err : connect_to(udp, &addr);
+}
