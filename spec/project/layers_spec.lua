@@ -11,9 +11,10 @@ local core_rank = {
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
--- writers of a stream and accepters of a listener are served first come first.
+-- writers of a stream and accepters of a listener are served first come first; timer:
+-- of what is due while nobody waits for just that (c-ares' own times).
 local io_takes = {
-  op = true, sigint = true, sched = true, mem = true, list = true, rt = true, waitq = true,
+  op = true, timer = true, sigint = true, sched = true, mem = true, list = true, rt = true, waitq = true,
 }
 
 -- The binding lives by neap.h and neap_lua.h, of io by them alone. Of core it
