@@ -270,6 +270,9 @@ typedef struct neap_connect_options {
   const char *bind;   /* the IP address to connect from, or NULL */
   bool nagle;         /* leave Nagle's algorithm on */
   uint32_t keepalive; /* seconds of silence before the peer is probed; 0: off */
+  /* After so many ns of silence from one address the next is tried as well; 0:
+     250 ms, as RFC 8305 recommends. */
+  uint64_t attempt_delay_ns;
   /* Room for what failed (may be NULL), and how many of it were filled in. */
   neap_attempt *attempts;
   size_t max_attempts, nattempts;
@@ -284,10 +287,13 @@ typedef struct neap_listen_options {
 } neap_listen_options;
 
 /*
- * Connects to host, a name or an IP address, by TCP, trying its addresses in
- * order; or to "unix:/path" (port is not looked at). Waits. Returns 0 and a
- * stream in *out, which the caller closes; or a negative code (that of the last
- * address) with nothing left open. options may be NULL.
+ * Connects to host, a name or an IP address, by TCP; or to "unix:/path" (port
+ * is not looked at). Of a host's addresses IPv6 and IPv4 take turns; the next
+ * is tried when one has failed or has been silent for a while, and the first
+ * connection is taken (Happy Eyeballs, RFC 8305). With bind only addresses of
+ * its family are tried. Waits. Returns 0 and a stream in *out, which the caller
+ * closes; or a negative code (that of the last address) with nothing left open.
+ * options may be NULL.
  */
 NEAP_API int neap_connect(neap_rt *rt, const char *host, uint16_t port,
                           neap_connect_options *options, neap_stream **out);
@@ -534,6 +540,112 @@ NEAP_API bool neap_udp_waited(const neap_udp *udp);
 /* Closes the socket, wakes who waits with UV_ECANCELED, and gives the caller's
    share of the memory up. Does not wait. NULL is harmless. */
 NEAP_API void neap_udp_close(neap_udp *udp);
+
+/* --- names ---------------------------------------------------------------- */
+
+typedef enum neap_family {
+  NEAP_FAMILY_ANY,
+  NEAP_FAMILY_INET,
+  NEAP_FAMILY_INET6
+} neap_family;
+
+typedef struct neap_addrs neap_addrs; /* what a name stands for */
+
+/*
+ * Looks up the addresses of host as the system does, in the order in which they
+ * are to be tried (RFC 6724). An IP address stands for itself; "localhost" and
+ * what ends with ".localhost" for ::1 and 127.0.0.1 (RFC 6761). Waits, until
+ * due_ns at most. Returns 0 and a list in *out, which the caller frees with
+ * neap_dns_free; UV_EAI_NONAME, also of what can't be a name; UV_EAI_ADDRFAMILY
+ * when it is an address of another family; another UV_EAI_*; UV_ETIMEDOUT; or
+ * the code that ended the wait.
+ */
+NEAP_API int neap_dns_resolve(neap_rt *rt, const char *host, neap_family family,
+                              uint64_t due_ns, neap_addrs **out);
+
+/* How many there are, at least one; the one at i < n, its port 0; frees them
+   while the runtime is there (NULL is harmless). Does not wait. */
+NEAP_API size_t neap_dns_count(const neap_addrs *addrs);
+NEAP_API void neap_dns_address(const neap_addrs *addrs, size_t i,
+                               neap_address *out);
+NEAP_API void neap_dns_free(neap_addrs *addrs);
+
+/* Room for any host's name, with the NUL. */
+#define NEAP_DNS_NAME_MAX 1025
+
+/*
+ * The name of an IP address, as the system's resolver knows it. Waits, until
+ * due_ns at most. Returns 0 and the name, cut to size bytes, at out; UV_EINVAL
+ * when ip is no address; UV_EAI_NONAME when it has no name; UV_ETIMEDOUT; or
+ * the code that ended the wait.
+ */
+NEAP_API int neap_dns_reverse(neap_rt *rt, const char *ip, uint64_t due_ns,
+                              char *out, size_t size);
+
+/* Types of records; the numbers are the DNS's. */
+typedef enum neap_dns_type {
+  NEAP_DNS_A = 1,
+  NEAP_DNS_NS = 2,
+  NEAP_DNS_CNAME = 5,
+  NEAP_DNS_PTR = 12,
+  NEAP_DNS_MX = 15,
+  NEAP_DNS_TXT = 16,
+  NEAP_DNS_AAAA = 28,
+  NEAP_DNS_SRV = 33,
+  NEAP_DNS_CAA = 257
+} neap_dns_type;
+
+/* A record. Names have no dot at the end; a byte in a label that is none of a
+   host name's is written as in a zone file ("\\.", "\\032"). */
+typedef struct neap_dns_record {
+  const char *name; /* whose it is: behind all aliases of what was asked */
+  uint32_t ttl;     /* s */
+  /* The address, the name that it points to, a TXT record's strings in one, a
+     CAA record's value; a NUL follows. */
+  const char *value;
+  size_t len;
+  uint16_t priority;     /* MX and SRV */
+  uint16_t weight, port; /* SRV */
+  uint8_t flags;         /* CAA */
+  const char *tag;       /* CAA, else NULL */
+} neap_dns_record;
+
+typedef struct neap_dns_answer neap_dns_answer;
+
+/* What neap_dns_query may be told. All-zero but size: the defaults. */
+typedef struct neap_dns_options {
+  size_t size;     /* sizeof(neap_dns_options) */
+  uint64_t due_ns; /* when to give up; 0: when all servers were tried */
+  /* "127.0.0.1", "127.0.0.1:53", "[::1]:53", asked in that order; none: the
+     system's. */
+  const char *const *servers;
+  size_t nservers;
+  uint64_t retry_ns; /* a server's time to answer before the next one is asked;
+                        0: as the system is set up */
+  bool tcp;          /* don't try UDP first */
+} neap_dns_options;
+
+/*
+ * Asks name servers for name's records of a type, by c-ares; aliases (CNAME)
+ * are followed. Of an IP address NEAP_DNS_PTR asks for the name. Hosts files
+ * and search lists are left out. Waits. options may be NULL. Returns 0 and at
+ * least one record in *out, which the caller frees with neap_dns_answer_free;
+ * UV_EAI_NONAME: there is no such name, or it can't be one; UV_EAI_NODATA: it
+ * has no such record; UV_EAI_AGAIN: no server could answer; UV_EPROTO: the
+ * answer makes no sense; UV_ETIMEDOUT: none came; UV_EINVAL: one of servers is
+ * no address; UV_ENOTSUP: this build has no c-ares; or the code that ended the
+ * wait.
+ */
+NEAP_API int neap_dns_query(neap_rt *rt, const char *name, neap_dns_type type,
+                            const neap_dns_options *options,
+                            neap_dns_answer **out);
+
+/* The answer's *n records; they are its own. Does not wait. */
+NEAP_API const neap_dns_record *
+neap_dns_answer_records(const neap_dns_answer *answer, size_t *n);
+
+/* Frees it, while the runtime is there. Does not wait. NULL is harmless. */
+NEAP_API void neap_dns_answer_free(neap_dns_answer *answer);
 
 /* --- files ---------------------------------------------------------------- */
 

@@ -171,7 +171,7 @@ static int listen_any(struct neap_rt *rt, uint16_t port,
 static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
                        const neap_listen_options *o, struct neap_server **out) {
   struct neap_addrs *addrs;
-  int err = neap__dns_lookup(rt, host, port, NEAP_NEVER, &addrs);
+  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, NEAP_NEVER, &addrs);
   if (err < 0)
     return err;
   for (uint32_t i = 0; i < addrs->n; i++) {
@@ -179,7 +179,7 @@ static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
     if (err == 0)
       break;
   }
-  neap__dns_free(rt, addrs);
+  neap_dns_free(addrs);
   return err;
 }
 

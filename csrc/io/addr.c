@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 bool neap__addr_parse(const char *text, uint16_t port, union neap_addr *out) {
@@ -44,7 +45,8 @@ static void add_scope(const struct sockaddr_in6 *in6, char *text, size_t size) {
     snprintf(text + len, size - len, "%%%s", name);
 }
 
-static void describe_ip(const union neap_addr *addr, neap_address *out) {
+void neap__addr_describe(const union neap_addr *addr, neap_address *out) {
+  memset(out, 0, sizeof *out);
   if (addr->any.sa_family == AF_INET) {
     out->family = "inet";
     out->port = ntohs(addr->in.sin_port);
@@ -91,7 +93,7 @@ int neap__addr_of_fd(int fd, bool peer, neap_address *out) {
   if (addr.any.sa_family == AF_UNIX)
     describe_unix(&addr.un, len, out);
   else if (addr.any.sa_family == AF_INET || addr.any.sa_family == AF_INET6)
-    describe_ip(&addr.ip, out);
+    neap__addr_describe(&addr.ip, out);
   return 0;
 }
 
@@ -106,10 +108,46 @@ void neap__addr_format(const union neap_addr *addr, char *out, size_t size) {
     snprintf(out, size, "unix socket");
     return;
   }
-  memset(&text, 0, sizeof text);
-  describe_ip(addr, &text);
+  neap__addr_describe(addr, &text);
   bool six = addr->any.sa_family == AF_INET6;
   snprintf(out, size, six ? "[%s]:%d" : "%s:%d", text.text, text.port);
+}
+
+bool neap__addr_localhost(const char *host, uint16_t port,
+                          union neap_addr out[2]) {
+  static const char name[] = "localhost";
+  const size_t n = sizeof name - 1;
+  size_t len = strlen(host);
+  if (len > 0 && host[len - 1] == '.')
+    len--;
+  if (len < n || strncasecmp(host + len - n, name, n) != 0 ||
+      (len > n && (host[len - n - 1] != '.' || !neap__addr_is_name(host))))
+    return false;
+  neap__addr_parse("::1", port, &out[0]);
+  neap__addr_parse("127.0.0.1", port, &out[1]);
+  return true;
+}
+
+/* RFC 1035 section 2.3.4. Of what is not ASCII libuv makes labels of another
+   length, and sees to it. */
+#define MAX_NAME  253
+#define MAX_LABEL 63
+
+bool neap__addr_is_name(const char *text) {
+  size_t label = 0, n = 0;
+  bool ascii = true, label_ok = true;
+  for (; text[n] != '\0'; n++) {
+    unsigned char c = (unsigned char)text[n];
+    if (c <= ' ' || c == 0x7f)
+      return false;
+    if (c == '.' && label == 0)
+      return false;
+    label = c == '.' ? 0 : label + 1;
+    label_ok = label_ok && label <= MAX_LABEL;
+    ascii = ascii && c < 0x80;
+  }
+  size_t most = label == 0 ? MAX_NAME + 1 : MAX_NAME; /* the root's dot */
+  return n > 0 && (!ascii || (label_ok && n <= most)) && strcmp(text, "*") != 0;
 }
 
 const char *neap__addr_unix(const char *host) {

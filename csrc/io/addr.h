@@ -36,6 +36,18 @@ void neap__addr_describe(const union neap_addr *addr, neap_address *out);
  * size bytes with the NUL. */
 void neap__addr_format(const union neap_addr *addr, char *out, size_t size);
 
+/*
+ * The loopback addresses that host stands for by itself: "localhost" and every
+ * name below it (RFC 6761 section 6.3), IPv6 first (RFC 6724). False: host is
+ * another name.
+ */
+bool neap__addr_localhost(const char *host, uint16_t port,
+                          union neap_addr out[2]);
+
+/* Whether text can be a host's name: not empty, no longer than the DNS allows,
+   no white space and no control characters. */
+bool neap__addr_is_name(const char *text);
+
 /* The path of "unix:/path", or NULL. */
 const char *neap__addr_unix(const char *host);
 

@@ -69,6 +69,9 @@ struct neap_io {
   struct neap_list fs_waiters, dns_waiters, offload_waiters;
   void (*dns_next)(struct neap_rt *rt); /* NULL: nobody has looked a name up */
 
+  /* dns_query_channel.c: those that are waited for. */
+  struct neap_dns_channel *dns_channels;
+
   struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
 
   /* Active handles of libuv's that are ours and in no struct neap_handle. */

@@ -1,44 +1,20 @@
-/* tcp.c: TCP connections, their options and addresses; see tcp.h. */
+/* tcp.c: TCP connections and their options; see tcp.h. */
 #include "io/tcp.h"
 
 #include <unistd.h>
 
-static void on_connect(uv_connect_t *req, int status) {
-  neap__op_wake(neap__op_of(req), status);
-}
-
-static const struct neap_op_kind connect_kind = {
-    .what = "net.connect", .describe = neap__stream_describe};
-
-static int connect_stream(struct neap_stream *s, const union neap_addr *addr,
-                          const union neap_addr *local, uint64_t due_ns) {
-  struct neap_op *op;
-  int err = 0;
-  if (local != NULL)
-    err = uv_tcp_bind(&s->uv.tcp, &local->any, 0);
-  if (err == 0)
-    err = neap__op_new_until(s->handle.rt, connect_kind.what,
-                             sizeof(uv_connect_t), due_ns, &op);
-  if (err < 0)
-    return err;
-  neap__op_set_kind(op, &connect_kind);
-  err = uv_tcp_connect(neap__op_data(op), &s->uv.tcp, &addr->any, on_connect);
-  if (err < 0) {
-    neap__op_free(op);
-    return err;
-  }
-  return neap__stream_await(s, op);
-}
-
 int neap__tcp_connect(struct neap_rt *rt, const union neap_addr *addr,
-                      const union neap_addr *local, uint64_t due_ns,
-                      struct neap_stream **out) {
+                      const union neap_addr *local, uv_connect_t *req,
+                      uv_connect_cb on_connect, struct neap_stream **out) {
   struct neap_stream *s;
   int err = neap__stream_new(rt, UV_TCP, &s);
   if (err < 0)
     return err;
   s->remote = *addr;
-  err = connect_stream(s, addr, local, due_ns);
+  if (local != NULL)
+    err = uv_tcp_bind(&s->uv.tcp, &local->any, 0);
+  if (err == 0)
+    err = uv_tcp_connect(req, &s->uv.tcp, &addr->any, on_connect);
   if (err < 0) {
     neap_stream_close(s);
     return err;

@@ -8,13 +8,14 @@
 #include "io/stream.h"
 
 /*
- * Connects to addr, from local if that is not NULL. Waits, until due_ns at
- * most. Returns 0 and an open stream in *out, which the caller closes; or a
- * negative code with nothing left open.
+ * Begins to connect to addr, from local if that is not NULL. Does not wait.
+ * Returns 0 and a stream in *out, which the caller closes: on_connect is then
+ * called once, with UV_ECANCELED if that comes before. Or a negative UV_E* with
+ * nothing left open.
  */
 int neap__tcp_connect(struct neap_rt *rt, const union neap_addr *addr,
-                      const union neap_addr *local, uint64_t due_ns,
-                      struct neap_stream **out);
+                      const union neap_addr *local, uv_connect_t *req,
+                      uv_connect_cb on_connect, struct neap_stream **out);
 
 /* A stream on the connected socket fd, whose peer is remote. fd is the stream's
    from now on, or closed on failure. Does not wait. Returns 0 or a negative

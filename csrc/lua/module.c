@@ -29,6 +29,7 @@ static const struct part {
 } parts[] = {
     {"fs", "neap.fs", false},
     {"net", "neap.net", false},
+    {"dns", "neap.dns", false},
     {"tls", "neap.tls", false},
     {"process", "neap.process", false},
     {"signal", "neap.signal", false},

@@ -970,6 +970,10 @@ waits["neap.offload"] = function()
   }
 end
 
+for name, row in pairs(require("spec.support.waits_dns")) do
+  waits[name] = row
+end
+
 for name, row in pairs(require("spec.support.waits_tls")) do
   waits[name] = row
 end

@@ -9,11 +9,13 @@ local net = {}
 ---@field timeout? number  seconds for the whole of it, the look-up included
 ---@field nodelay? boolean  small writes go out at once (default true)
 ---@field keepalive? integer  seconds of silence before the peer is probed (default: never)
----@field bind? string  the IP address to connect from
+---@field bind? string  the IP address to connect from; only addresses of its family are tried
 
---- Connects to a host, a name or an IP address, trying its addresses in order; or
---- to `"unix:/path"`, without a port. A host name is looked up without blocking
---- other tasks. Waits.
+--- Connects to a host, a name or an IP address; or to `"unix:/path"`, without a
+--- port. A name is looked up without blocking other tasks. Of its addresses IPv6
+--- and IPv4 take turns; the next one is tried when one has failed, or after 250 ms
+--- of silence beside it, and the first connection is taken (Happy Eyeballs, RFC
+--- 8305). Waits.
 ---@param host string
 ---@param port? integer
 ---@param options? neap.net.connect_options
