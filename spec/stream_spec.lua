@@ -425,6 +425,42 @@ describe("a connection", function()
     assert.is_true(a:keepalive(false))
   end)
 
+  it("sets and tells how much the kernel holds", function()
+    for _, method in ipairs({ "sndbuf", "rcvbuf" }) do
+      local now = a[method](a, 20000)
+      assert.is_true(now >= 20000 and now <= 80000, tostring(now))
+      assert.equal(now, a[method](a))
+      assert.is_true(a[method](a, 100000) > now)
+    end
+  end)
+
+  it("tells its descriptor, which stays its own", function()
+    local fd = a:fd()
+    assert.equal("socket:", support.sh(("readlink /proc/%d/fd/%d"):format(
+      tonumber(support.slurp("/proc/self/stat"):match("^%d+")), fd)):match("^socket:"))
+    a:write("still open\n")
+    assert.equal("still open", b:read())
+  end)
+
+  -- fault 61
+  it("whose socket refuses options and names says so, and lives", function()
+    local output, status = support.lua([[
+      local neap = require("neap")
+      local net = require("neap.net")
+      local server <close> = assert(net.listen("127.0.0.1", 0))
+      local a <close> = assert(net.connect("127.0.0.1", (select(2, server:address()))))
+      print(select(3, a:sndbuf(5000)), select(3, a:nodelay(true)), select(3, a:keepalive(5)))
+      print(select(3, a:address()), select(3, a:peer()))
+      local b <close> = assert(server:accept())
+      b:write("hello\n")
+      print(a:read())
+    ]], { env = "strace -f -o /dev/null -e trace=setsockopt,getsockname,getpeername"
+      .. " -e inject=setsockopt:error=ENOBUFS:when=3+"
+      .. " -e inject=getsockname:error=ENOBUFS:when=2+ -e inject=getpeername:error=ENOBUFS" })
+    assert.equal("ENOBUFS\tENOBUFS\tENOBUFS\nENOBUFS\tENOBUFS\nhello\n", output)
+    assert.equal(0, status)
+  end)
+
   -- fault 50
   it("gives ECONNRESET to a reader whose peer resets", function()
     local reader = neap.spawn(b.read, b, "a")
@@ -503,7 +539,7 @@ describe("a connection", function()
     a:settimeout(0)
     local calls = 0
     for _, method in ipairs({ "read", "read_some", "read_until", "peek", "settimeout", "nodelay",
-      "keepalive", "lines", "write" }) do
+      "keepalive", "sndbuf", "rcvbuf", "lines", "write" }) do
       calls = calls + support.call_badly(b[method], { b, method == "nodelay" or 1, {} }, 3)
     end
     assert.is_true(calls > 200)

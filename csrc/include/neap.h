@@ -299,6 +299,13 @@ NEAP_API int neap_connect(neap_rt *rt, const char *host, uint16_t port,
                           neap_connect_options *options, neap_stream **out);
 
 /*
+ * Two streams that are connected to each other, which the caller closes. Waits.
+ * (For the caller's turn at most.) Returns 0 or a negative code with nothing
+ * left open.
+ */
+NEAP_API int neap_pair(neap_rt *rt, neap_stream **a, neap_stream **b);
+
+/*
  * Listens on host ("*": every address; a name is looked up) and port (0: any
  * free one), or on "unix:/path". Waits. Returns 0 and a server in *out, which
  * the caller closes; or a negative code. options may be NULL.
@@ -319,6 +326,9 @@ NEAP_API int neap_accept(neap_server *server, uint64_t due_ns,
 
 /* Where server listens. Does not wait. Returns 0 or a negative UV_E* code. */
 NEAP_API int neap_server_address(neap_server *server, neap_address *out);
+
+/* The descriptor, still the server's. Does not wait. Returns it or UV_EBADF. */
+NEAP_API int neap_server_fd(const neap_server *server);
 
 /* Whether a task waits for a connection. Does not wait. */
 NEAP_API bool neap_server_waited(const neap_server *server);
@@ -412,6 +422,18 @@ NEAP_API bool neap_stream_waited(const neap_stream *stream);
    peer is probed (0: never). Does not wait. Returns 0 or a negative UV_E*. */
 NEAP_API int neap_stream_nodelay(neap_stream *stream, bool on);
 NEAP_API int neap_stream_keepalive(neap_stream *stream, uint32_t seconds);
+
+/*
+ * Has the kernel hold up to about size bytes that are on their way out, or that
+ * came in and were not taken yet; size 0 only asks. Does not wait. Returns the
+ * size in force, which may be another (Linux doubles it), or a negative UV_E*.
+ */
+NEAP_API int neap_stream_sndbuf(neap_stream *stream, int size);
+NEAP_API int neap_stream_rcvbuf(neap_stream *stream, int size);
+
+/* The descriptor, still the stream's. Does not wait. Returns it or a negative
+   UV_E*. */
+NEAP_API int neap_stream_fd(const neap_stream *stream);
 
 /* Closes the stream, wakes who waits with UV_ECANCELED, and gives the caller's
    share of the memory up. Does not wait. NULL is harmless. */

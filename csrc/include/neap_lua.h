@@ -98,6 +98,7 @@ NEAP_API int luaopen_neap_process(lua_State *L);
 NEAP_API int luaopen_neap_signal(lua_State *L);
 NEAP_API int luaopen_neap_std(lua_State *L);
 NEAP_API int luaopen_neap_tls(lua_State *L);
+NEAP_API int luaopen_neap_dns(lua_State *L);
 NEAP_API int luaopen_neap_tty(lua_State *L);
 
 #ifdef __cplusplus

@@ -204,6 +204,10 @@ int neap_server_address(neap_server *server, neap_address *out) {
   return neap__addr_of_fd(server->fd, false, out);
 }
 
+int neap_server_fd(const neap_server *server) {
+  return server->handle.closed ? UV_EBADF : server->fd;
+}
+
 bool neap_server_waited(const neap_server *server) {
   return !neap__list_empty(&server->waiters);
 }

@@ -97,11 +97,6 @@ int neap__addr_of_fd(int fd, bool peer, neap_address *out) {
   return 0;
 }
 
-void neap__addr_describe(const union neap_addr *addr, neap_address *out) {
-  memset(out, 0, sizeof *out);
-  describe_ip(addr, out);
-}
-
 void neap__addr_format(const union neap_addr *addr, char *out, size_t size) {
   neap_address text;
   if (addr->any.sa_family == AF_UNSPEC) {

@@ -64,3 +64,27 @@ int neap__pipe_open(struct neap_rt *rt, int fd, struct neap_stream **out) {
   *out = s;
   return 0;
 }
+
+int neap_pair(neap_rt *rt, neap_stream **a, neap_stream **b) {
+  uv_os_sock_t fds[2];
+  neap_stream *first, *second;
+  int err = neap__handle_enter(rt);
+  if (err == 0)
+    err =
+        uv_socketpair(SOCK_STREAM, 0, fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
+  if (err < 0)
+    return err;
+  err = neap__pipe_open(rt, fds[0], &first);
+  if (err < 0) {
+    close(fds[1]);
+    return err;
+  }
+  err = neap__pipe_open(rt, fds[1], &second);
+  if (err < 0) {
+    neap_stream_close(first);
+    return err;
+  }
+  *a = first;
+  *b = second;
+  return 0;
+}

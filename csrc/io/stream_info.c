@@ -62,6 +62,34 @@ int neap_stream_peer(neap_stream *stream, neap_address *out) {
   return address(stream, true, out);
 }
 
+int neap_stream_fd(const neap_stream *s) {
+  uv_os_fd_t fd;
+  if (s->handle.closed)
+    return UV_EBADF;
+  int err = uv_fileno(&s->uv.handle, &fd);
+  return err < 0 ? err : fd;
+}
+
+int neap_stream_sndbuf(neap_stream *s, int size) {
+  if (s->handle.closed)
+    return UV_EBADF;
+  int err = size > 0 ? uv_send_buffer_size(&s->uv.handle, &size) : 0;
+  int now = 0; /* asks */
+  if (err == 0)
+    err = uv_send_buffer_size(&s->uv.handle, &now);
+  return err < 0 ? err : now;
+}
+
+int neap_stream_rcvbuf(neap_stream *s, int size) {
+  if (s->handle.closed)
+    return UV_EBADF;
+  int err = size > 0 ? uv_recv_buffer_size(&s->uv.handle, &size) : 0;
+  int now = 0; /* asks */
+  if (err == 0)
+    err = uv_recv_buffer_size(&s->uv.handle, &now);
+  return err < 0 ? err : now;
+}
+
 const char *neap_stream_reason(const neap_stream *s, int err) {
   return s->filter == NULL ? NULL : (*s->filter)->reason(s, err);
 }

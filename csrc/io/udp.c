@@ -294,7 +294,7 @@ static int open_any(struct neap_rt *rt, uint16_t port,
 static int open_host(struct neap_rt *rt, const char *host, uint16_t port,
                      const neap_udp_options *o, struct neap_udp **out) {
   struct neap_addrs *addrs;
-  int err = neap__dns_lookup(rt, host, port, NEAP_NEVER, &addrs);
+  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, NEAP_NEVER, &addrs);
   if (err < 0)
     return err;
   for (uint32_t i = 0; i < addrs->n; i++) {
@@ -302,7 +302,7 @@ static int open_host(struct neap_rt *rt, const char *host, uint16_t port,
     if (err == 0)
       break;
   }
-  neap__dns_free(rt, addrs);
+  neap_dns_free(addrs);
   return err;
 }
 
@@ -466,7 +466,7 @@ static int look_up(struct neap_udp *udp, const char *host, uint16_t port,
   struct neap_addrs *addrs;
   neap__handle_ref(&udp->handle);
   udp->nwaiting++;
-  int err = neap__dns_lookup(rt, host, port, due_ns, &addrs);
+  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, due_ns, &addrs);
   udp->nwaiting--;
   if (err == 0) {
     err = UV_EAFNOSUPPORT;
@@ -474,7 +474,7 @@ static int look_up(struct neap_udp *udp, const char *host, uint16_t port,
       *out = addrs->list[i];
       err = neap__udp_map(udp, out);
     }
-    neap__dns_free(rt, addrs);
+    neap_dns_free(addrs);
   }
   if (udp->handle.closed)
     err = err <= NEAP_CANCELLED ? err : UV_ECANCELED;

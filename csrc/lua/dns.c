@@ -1,5 +1,6 @@
 /* dns.c: neap.dns: names to addresses and back, and what name servers say. */
 #include "lua/neapl.h"
+#include "neap_lua.h"
 
 #include <string.h>
 #include <uv.h>
@@ -302,8 +303,6 @@ static const luaL_Reg dns_functions[] = {
 static const luaL_Reg result_methods[] = {{NULL, NULL}};
 
 static const luaL_Reg result_meta[] = {{"__gc", result_gc}, {NULL, NULL}};
-
-NEAP_API int luaopen_neap_dns(lua_State *L);
 
 int luaopen_neap_dns(lua_State *L) {
   struct neapL *N = neapL_require(L);

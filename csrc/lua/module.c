@@ -49,6 +49,7 @@ static const struct part {
 static const luaL_Reg c_modules[] = {
     {"neap.fs", luaopen_neap_fs},
     {"neap.net", luaopen_neap_net},
+    {"neap.dns", luaopen_neap_dns},
     {"neap.tls", luaopen_neap_tls},
     {"neap.process", luaopen_neap_process},
     {"neap.signal", luaopen_neap_signal},

@@ -123,6 +123,14 @@ static int net_connect(lua_State *L) {
   return err == 0 ? 1 : fail_connect(L, c, err, &target);
 }
 
+/* net.pair() -> conn, conn | nil, message, code. */
+static int net_pair(lua_State *L) {
+  neap_rt *rt = neapL_waitrt(L);
+  struct neapL_conn *a = neapL_newconn(L), *b = neapL_newconn(L);
+  int err = neap_pair(rt, &a->stream, &b->stream);
+  return err < 0 ? neapL_fail(L, err, "pair") : 2;
+}
+
 /* --- servers -------------------------------------------------------------- */
 
 static struct neapL_server *check_server(lua_State *L) {
@@ -234,6 +242,15 @@ static int server_address(lua_State *L) {
                  : neapL_pushaddress(L, &address);
 }
 
+/* server:fd() -> descriptor | nil, message, code. */
+static int server_fd(lua_State *L) {
+  struct neapL_server *server = check_server(L);
+  if (neapL_peekrt(L) == NULL || server->server == NULL)
+    return fail_closed(L);
+  lua_pushinteger(L, neap_server_fd(server->server));
+  return 1;
+}
+
 void neapL_server_close(lua_State *L, struct neapL_server *box) {
   neap_server *server = box->server;
   box->server = NULL;
@@ -281,6 +298,7 @@ static const luaL_Reg server_methods[] = {
     {"serve", neapL_server_serve},
     {"shutdown", neapL_server_shutdown},
     {"address", server_address},
+    {"fd", server_fd},
     {"reload", neapL_server_reload},
     {"close", server_close},
     {NULL, NULL},
@@ -298,6 +316,7 @@ static const luaL_Reg net_functions[] = {
     {"connect", net_connect},
     {"listen", net_listen},
     {"udp", neapL_udp_open},
+    {"pair", net_pair},
     {NULL, NULL},
 };
 

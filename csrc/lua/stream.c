@@ -51,7 +51,7 @@ fail_named(lua_State *L, const struct neapL_conn *conn, int err) {
   return 3;
 }
 
-static int fail_closed(lua_State *L) {
+int neapL_conn_failclosed(lua_State *L) {
   lua_pushnil(L);
   lua_pushliteral(L, "connection is closed");
   lua_pushliteral(L, "EBADF");
@@ -61,7 +61,7 @@ static int fail_closed(lua_State *L) {
 int neapL_failconn(lua_State *L, const struct neapL_conn *conn, int err,
                    uint64_t limit_ns) {
   if (err == UV_EBADF && conn->stream == NULL)
-    return fail_closed(L);
+    return neapL_conn_failclosed(L);
   if (err == UV_ETIMEDOUT && limit_ns != NEAP_NEVER &&
       (conn->stream == NULL || neap_stream_reason(conn->stream, err) == NULL))
     return neapL_timedout(L, (double)limit_ns / 1e9);
@@ -217,7 +217,7 @@ static int conn_peek(lua_State *L) {
 static int conn_buffered(lua_State *L) {
   struct neapL_conn *conn = neapL_checkconn(L);
   if (neapL_peekrt(L) == NULL || conn->stream == NULL)
-    return fail_closed(L);
+    return neapL_conn_failclosed(L);
   lua_pushinteger(L, (lua_Integer)neap_stream_buffered(conn->stream));
   return 1;
 }
@@ -290,89 +290,7 @@ static int conn_gc(lua_State *L) {
   return 0;
 }
 
-/* --- the rest ------------------------------------------------------------- */
-
-static uint64_t check_limit(lua_State *L, int arg) {
-  return lua_isnoneornil(L, arg) ? NEAP_NEVER : neapL_checkseconds(L, arg);
-}
-
-/* conn:settimeout(read [, write]): seconds that each read and each write may
-   take from now on; nil: no limit. */
-static int conn_settimeout(lua_State *L) {
-  struct neapL_conn *conn = neapL_checkconn(L);
-  uint64_t read_ns = check_limit(L, 2);
-  uint64_t write_ns = lua_isnone(L, 3) ? read_ns : check_limit(L, 3);
-  if (neapL_peekrt(L) == NULL || conn->stream == NULL)
-    return fail_closed(L);
-  conn->read_ns = read_ns;
-  conn->write_ns = write_ns;
-  neap_stream_timeouts(conn->stream, read_ns, write_ns);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-typedef int address_fn(neap_stream *stream, neap_address *out);
-
-static int push_address(lua_State *L, address_fn *which) {
-  struct neapL_conn *conn = neapL_checkconn(L);
-  neap_address address;
-  if (neapL_peekrt(L) == NULL || conn->stream == NULL)
-    return fail_closed(L);
-  int err = which(conn->stream, &address);
-  return err < 0 ? fail_named(L, conn, err) : neapL_pushaddress(L, &address);
-}
-
-int neapL_pushaddress(lua_State *L, const neap_address *address) {
-  lua_pushstring(L, address->text);
-  if (strcmp(address->family, "unix") == 0)
-    lua_pushnil(L);
-  else
-    lua_pushinteger(L, address->port);
-  lua_pushstring(L, address->family);
-  return 3;
-}
-
-/* conn:address() -> ip, port, family of this side | nil, message, code. */
-static int conn_address(lua_State *L) {
-  return push_address(L, neap_stream_address);
-}
-
-/* conn:peer() -> ip, port, family of the other side | nil, message, code. */
-static int conn_peer(lua_State *L) {
-  return push_address(L, neap_stream_peer);
-}
-
-static int push_done(lua_State *L, const struct neapL_conn *conn, int err) {
-  if (err < 0)
-    return fail_named(L, conn, err);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
-/* conn:nodelay(on) -> true | nil, message, code. */
-static int conn_nodelay(lua_State *L) {
-  struct neapL_conn *conn = neapL_checkconn(L);
-  luaL_checktype(L, 2, LUA_TBOOLEAN);
-  if (neapL_peekrt(L) == NULL || conn->stream == NULL)
-    return fail_closed(L);
-  bool on = lua_toboolean(L, 2);
-  return push_done(L, conn, neap_stream_nodelay(conn->stream, on));
-}
-
-/* conn:keepalive(seconds | false) -> true | nil, message, code. */
-static int conn_keepalive(lua_State *L) {
-  struct neapL_conn *conn = neapL_checkconn(L);
-  lua_Integer seconds = 0;
-  if (lua_type(L, 2) != LUA_TBOOLEAN || lua_toboolean(L, 2)) {
-    seconds = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, seconds >= 1 && seconds <= NEAPL_KEEPALIVE_MAX, 2,
-                  "out of range");
-  }
-  if (neapL_peekrt(L) == NULL || conn->stream == NULL)
-    return fail_closed(L);
-  return push_done(L, conn,
-                   neap_stream_keepalive(conn->stream, (uint32_t)seconds));
-}
+/* --- the type ------------------------------------------------------------- */
 
 static int conn_tostring(lua_State *L) {
   struct neapL_conn *conn = neapL_checkconn(L);
@@ -394,11 +312,14 @@ static const luaL_Reg conn_methods[] = {
     {"shutdown", neapL_conn_shutdown},
     {"close", conn_close},
     {"reset", conn_reset},
-    {"settimeout", conn_settimeout},
-    {"address", conn_address},
-    {"peer", conn_peer},
-    {"nodelay", conn_nodelay},
-    {"keepalive", conn_keepalive},
+    {"settimeout", neapL_conn_settimeout},
+    {"address", neapL_conn_address},
+    {"peer", neapL_conn_peer},
+    {"fd", neapL_conn_fd},
+    {"nodelay", neapL_conn_nodelay},
+    {"keepalive", neapL_conn_keepalive},
+    {"sndbuf", neapL_conn_sndbuf},
+    {"rcvbuf", neapL_conn_rcvbuf},
     {"starttls", neapL_conn_starttls},
     {"handshake", neapL_conn_handshake},
     {"info", neapL_conn_info},

@@ -27,9 +27,22 @@ struct neapL_conn *neapL_toconn(lua_State *L, int index);
 int neapL_failconn(lua_State *L, const struct neapL_conn *conn, int err,
                    uint64_t limit_ns);
 
-/* Methods: conn:write, conn:shutdown. */
+/* The same of one that is closed: "EBADF". */
+int neapL_conn_failclosed(lua_State *L);
+
+/* Methods, of stream_write.c: */
 int neapL_conn_write(lua_State *L);
 int neapL_conn_shutdown(lua_State *L);
+
+/* of stream_info.c: */
+int neapL_conn_settimeout(lua_State *L);
+int neapL_conn_address(lua_State *L);
+int neapL_conn_peer(lua_State *L);
+int neapL_conn_fd(lua_State *L);
+int neapL_conn_nodelay(lua_State *L);
+int neapL_conn_keepalive(lua_State *L);
+int neapL_conn_sndbuf(lua_State *L);
+int neapL_conn_rcvbuf(lua_State *L);
 
 /* Makes the type. */
 void neapL_openconn(lua_State *L, struct neapL *N);

@@ -1,5 +1,6 @@
 /* tls.c: neap.tls: connecting, listening and what TLS adds to connections. */
 #include "lua/tls.h"
+#include "neap_lua.h"
 
 #include "lua/net.h"
 #include "lua/stream.h"
@@ -274,8 +275,6 @@ static const luaL_Reg tls_on_net[] = {
     {"listen", tls_listen},
     {NULL, NULL},
 };
-
-NEAP_API int luaopen_neap_tls(lua_State *L);
 
 int luaopen_neap_tls(lua_State *L) {
   struct neapL *N = neapL_require(L);

@@ -1,6 +1,7 @@
 /* tls_none.c: a build without OpenSSL: it says so. */
 #include "lua/stream.h"
 #include "lua/tls.h"
+#include "neap_lua.h"
 
 #define MISSING "TLS is not in this build of neap: OpenSSL 3 was not found"
 
@@ -41,8 +42,6 @@ void neapL_opentls(lua_State *L, struct neapL *N) {
   (void)L;
   (void)N;
 }
-
-NEAP_API int luaopen_neap_tls(lua_State *L);
 
 int luaopen_neap_tls(lua_State *L) {
   return luaL_error(L, "neap.tls: " MISSING

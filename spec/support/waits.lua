@@ -805,6 +805,19 @@ waits["net.listen"] = function()
   }
 end
 
+waits["net.pair"] = function()
+  return {
+    wait = function()
+      local a, b = assert(net.pair())
+      a:close()
+      b:close()
+      return true
+    end,
+    value = true,
+    finishes = true,
+  }
+end
+
 waits["net.connect"] = function()
   local server = assert(net.listen("127.0.0.1", 0))
   local _, port = server:address()

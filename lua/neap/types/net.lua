@@ -24,6 +24,13 @@ local net = {}
 ---@return string? code
 function net.connect(host, port, options) end
 
+--- Two connections to each other, within the process: what one writes, the other
+--- reads. Waits for its turn at most.
+---@return neap.conn? a
+---@return neap.conn|string b  the message after a failure
+---@return string? code
+function net.pair() end
+
 ---@class neap.net.listen_options
 ---@field backlog? integer  connections that may wait to be accepted (default: the system's limit)
 ---@field reuseport? boolean  several processes may listen on one port
@@ -59,6 +66,12 @@ function server:accept(timeout) end
 ---@return integer|string|nil port  the message after a failure
 ---@return string? family  the code after a failure
 function server:address() end
+
+--- Its descriptor, for what neap has no function for; it stays the server's.
+---@return integer? fd
+---@return string? message
+---@return string? code
+function server:fd() end
 
 ---@class neap.serve_options
 ---@field limit? integer  at most so many handlers at once; more connections wait
@@ -192,5 +205,27 @@ function conn:nodelay(on) end
 ---@return string? message
 ---@return string? code
 function conn:keepalive(seconds) end
+
+--- How much the kernel holds of what is on its way to the peer; with an argument
+--- it is set first. Linux takes twice what it is asked for.
+---@param bytes? integer
+---@return integer? bytes  in force
+---@return string? message
+---@return string? code
+function conn:sndbuf(bytes) end
+
+--- How much the kernel holds of what came and was not taken yet; with an argument
+--- it is set first.
+---@param bytes? integer
+---@return integer? bytes  in force
+---@return string? message
+---@return string? code
+function conn:rcvbuf(bytes) end
+
+--- Its descriptor, for what neap has no function for; it stays the connection's.
+---@return integer? fd
+---@return string? message
+---@return string? code
+function conn:fd() end
 
 return net
