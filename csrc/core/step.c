@@ -113,7 +113,8 @@ int neap_frame(neap_rt *rt) {
   int err = neap__op_check(rt);
   if (err < 0)
     return err;
-  return neap__waitq_wait(rt, &rt->guest.frames, "frame", NEAP_FOREVER, false);
+  /* Internal: a host that waits in neap_run does not step. */
+  return neap__waitq_wait(rt, &rt->guest.frames, "frame", NEAP_FOREVER, true);
 }
 
 int neap_step(neap_rt *rt, uint64_t budget_ns) {

@@ -30,6 +30,13 @@ static int neap_yield_(lua_State *L) {
   return 0;
 }
 
+/* neap.frame(). Waits for the host's next step. */
+static int neap_frame_(lua_State *L) {
+  int err = neap_frame(neapL_waitrt(L));
+  neapL_checkwait(L, err);
+  return 0;
+}
+
 /* The time on the tasks' clock; when the runtime has ended, the real one. */
 static uint64_t now(lua_State *L) {
   const neap_rt *rt = neapL_peekrt(L);
@@ -240,6 +247,7 @@ static const luaL_Reg functions[] = {{"spawn", neapL_spawn_function},
                                      {"sleep", neap_sleep_},
                                      {"sleep_until", neap_sleep_until_},
                                      {"yield", neap_yield_},
+                                     {"frame", neap_frame_},
                                      {"now", neap_now_},
                                      {"hrtime", neap_hrtime},
                                      {"run", neap_run_},

@@ -9,8 +9,10 @@
 
 #include "test.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
+#include <poll.h>
 #include <uv.h>
 
 #define MS ((uint64_t)1000 * 1000)
@@ -97,19 +99,20 @@ static inline lua_Integer global_int(lua_State *L, const char *name) {
   return value;
 }
 
-/* Steps until no task is left, sleeping as long as the runtime allows. */
+/* Sleeps as long as the runtime allows, or until a signal comes. */
+static inline bool sleep_till_next(neap_rt *rt) {
+  struct pollfd pollfd = {.fd = neap_backend_fd(rt), .events = POLLIN};
+  return poll(&pollfd, 1, neap_next_timeout(rt)) >= 0 || errno == EINTR;
+}
+
+/* Steps until no task is left. */
 static inline void step_to_end(neap_rt *rt) {
   neap_figures figures;
-  for (;;) {
-    CHECK(neap_step(rt, UINT64_MAX) >= 0);
+  do {
+    if (!CHECK(neap_step(rt, UINT64_MAX) >= 0))
+      return;
     neap_info(rt, &figures);
-    if (figures.tasks <= 1)
-      return;
-    int ms = neap_next_timeout(rt);
-    if (!CHECK(ms >= 0))
-      return;
-    uv_sleep((unsigned)ms);
-  }
+  } while (figures.tasks > 1 && CHECK(sleep_till_next(rt)));
 }
 
 #endif

@@ -16,7 +16,7 @@ static void opens_and_closes_with_the_state(void) {
   CHECK(global_int(L, "done") == 1);
   spawn(L, "local x <close> = setmetatable({}, {__close = function() end})"
            "require 'neap'.sleep(math.huge)");
-  CHECK(neap_step(rt, MS) == 0);
+  CHECK(neap_step(rt, UINT64_MAX) == 0);
   lua_close(L);
   CHECK(counted.used == 0);
 }
@@ -69,7 +69,7 @@ static void survives_that_the_runtime_is_freed_first(void) {
            "local x <close> = setmetatable({},"
            " {__close = function() closed = 1 end})"
            "neap.sleep(math.huge)");
-  CHECK(neap_step(rt, MS) == 0);
+  CHECK(neap_step(rt, UINT64_MAX) == 0);
   neap_free(rt);
   CHECK(global_int(L, "closed") == 1);
   CHECK(neap_lua_runtime(L) == NULL);
@@ -88,7 +88,7 @@ static void closes_and_leaves_the_state(void) {
   CHECK(neap_lua_close(L) == 0);
   CHECK(neap_lua_open(L, NULL) == 0);
   spawn(L, "neap = require 'neap'; neap.sleep(math.huge)");
-  CHECK(neap_step(neap_lua_runtime(L), MS) == 0);
+  CHECK(neap_step(neap_lua_runtime(L), UINT64_MAX) == 0);
   CHECK(neap_lua_close(L) == 0);
   CHECK(neap_lua_runtime(L) == NULL);
   CHECK(neap_lua_close(L) == 0);
@@ -111,7 +111,7 @@ static void does_not_close_from_a_task(void) {
   CHECK(neap_lua_open(L, NULL) == 0);
   lua_register(L, "close_here", close_from_task);
   spawn(L, "result = close_here()");
-  CHECK(neap_step(neap_lua_runtime(L), MS) == 0);
+  CHECK(neap_step(neap_lua_runtime(L), UINT64_MAX) == 0);
   CHECK(global_int(L, "result") == UV_EBUSY);
   lua_close(L);
   CHECK(counted.used == 0);
@@ -134,7 +134,7 @@ static void needs_none_of_luas_libraries(void) {
   step_to_end(neap_lua_runtime(L));
   CHECK(global_has(L, "text", "hello"));
   spawn(L, "neap.all{}"); /* that part is written in Lua */
-  CHECK(neap_step(neap_lua_runtime(L), MS) == 0);
+  CHECK(neap_step(neap_lua_runtime(L), UINT64_MAX) == 0);
   lua_close(L);
   CHECK(counted.used == 0);
 }
@@ -187,6 +187,22 @@ static void drives_where_the_host_wants_it(void) {
                "neap.spawn(function() neap.sleep(0.001) n = 1 end)"
                "neap.run() result = n"));
   CHECK(global_int(L, "result") == 1);
+  lua_close(L);
+  CHECK(counted.used == 0);
+}
+
+static void scripts_wait_for_frames(void) {
+  struct counted counted = {0};
+  lua_State *L = new_state(&counted);
+  CHECK(neap_lua_open(L, NULL) == 0);
+  neap_rt *rt = neap_lua_runtime(L);
+  spawn(L, "local neap = require 'neap'; frames = 0;"
+           "while frames < 5 do neap.frame() frames = frames + 1 end");
+  for (int i = 0; i <= 5; i++) {
+    CHECK(global_int(L, "frames") == (i == 0 ? 0 : i - 1));
+    CHECK(neap_step(rt, UINT64_MAX) == 0);
+  }
+  CHECK(global_int(L, "frames") == 5);
   lua_close(L);
   CHECK(counted.used == 0);
 }
@@ -299,7 +315,7 @@ TESTS(TEST(opens_and_closes_with_the_state),
       TEST(survives_that_the_runtime_is_freed_first),
       TEST(closes_and_leaves_the_state), TEST(does_not_close_from_a_task),
       TEST(needs_none_of_luas_libraries), TEST(opens_in_a_coroutine),
-      TEST(refuses_waits_on_the_hosts_stack),
+      TEST(refuses_waits_on_the_hosts_stack), TEST(scripts_wait_for_frames),
       TEST(drives_where_the_host_wants_it), TEST(turns_inside_the_hosts_run),
       TEST(spawns_with_arguments_and_joins), TEST(says_what_it_cannot_spawn),
       TEST(leaves_modules_out))

@@ -43,6 +43,10 @@ function neap.sleep_until(t) end
 --- Waits until the other ready tasks have run.
 function neap.yield() end
 
+--- Waits for the next step of the host that this script runs in: a game's next
+--- frame, say. In a program of its own nobody steps: it waits for ever.
+function neap.frame() end
+
 --- The monotonic clock in seconds, read anew. Does not wait.
 ---@return number seconds
 function neap.now() end
@@ -80,6 +84,7 @@ function neap.wait_fd(fd, events, timeout) end
 function neap.offload(fn, ...) end
 
 --- The task that is running; the main script's is named "main". Does not wait.
+--- In Lua code that a C task of a host runs: nil.
 ---@return neap.task
 function neap.current() end
 
