@@ -87,7 +87,17 @@ static void *cut(struct neap_mem *mem, size_t size) {
   return block;
 }
 
+bool neap__mem_capped(const struct neap_mem *mem, size_t size) {
+  return mem->cap != 0 &&
+         (size > mem->cap || mem->used + mem->outside > mem->cap - size);
+}
+
 void *neap__mem_alloc(struct neap_mem *mem, size_t size) {
+  return neap__mem_capped(mem, size) ? NULL
+                                     : neap__mem_alloc_past_cap(mem, size);
+}
+
+void *neap__mem_alloc_past_cap(struct neap_mem *mem, size_t size) {
   if (size > SIZE_MAX / 2 || refused(mem, size))
     return NULL;
   void *block;
@@ -118,7 +128,8 @@ void *neap__mem_realloc(struct neap_mem *mem, void *ptr, size_t old_size,
                         size_t new_size) {
   if (ptr != NULL && !POOLED(old_size) && !POOLED(new_size)) {
     if (new_size > SIZE_MAX / 2 ||
-        (new_size > old_size && refused(mem, new_size - old_size)))
+        (new_size > old_size && (neap__mem_capped(mem, new_size - old_size) ||
+                                 refused(mem, new_size - old_size))))
       return NULL;
     void *moved = mem->alloc(mem->ud, ptr, old_size, new_size);
     if (moved != NULL)

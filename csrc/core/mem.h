@@ -27,8 +27,11 @@ struct neap_mem {
   struct neap_mem_chunk *chunks; /* what small blocks are cut from */
   char *cut, *cut_end;           /* the uncut rest of the newest chunk */
 
-  size_t used;  /* bytes handed out and not freed */
-  size_t limit; /* `used` may not pass it; 0: no limit */
+  size_t used;    /* bytes handed out and not freed */
+  size_t limit;   /* `used` may not pass it; 0: no limit */
+  size_t cap;     /* the host's limit on `used` and `outside` together, which
+                     only moving frames may pass; 0: none */
+  size_t outside; /* bytes that the binding's language has */
 
   /* Test builds: allocation number fail_at fails (1 is the next), and all
      later ones too if fail_on is set. 0: none. failed counts them. */
@@ -51,6 +54,12 @@ void *neap__mem_alloc(struct neap_mem *mem, size_t size);
 
 /* The same, cleared. */
 void *neap__mem_zalloc(struct neap_mem *mem, size_t size);
+
+/* neap__mem_alloc past the host's limit: for what no task has asked for. */
+void *neap__mem_alloc_past_cap(struct neap_mem *mem, size_t size);
+
+/* Whether size bytes more would pass the host's limit. */
+bool neap__mem_capped(const struct neap_mem *mem, size_t size);
 
 /* As realloc with the old size told; on NULL the old block is untouched.
    old_size 0 goes with ptr NULL; new_size > 0. */

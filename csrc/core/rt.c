@@ -169,6 +169,18 @@ void neap_free(neap_rt *rt) {
   rt_release(rt);
 }
 
+int neap_set_limits(neap_rt *rt, const neap_limits *limits) {
+  neap_limits given = {0};
+  if (limits->size == 0)
+    return UV_EINVAL;
+  memcpy(&given, limits,
+         limits->size < sizeof given ? limits->size : sizeof given);
+  rt->sched.max_tasks = given.tasks;
+  rt->max_handles = given.handles;
+  rt->mem.cap = given.memory;
+  return 0;
+}
+
 struct uv_loop_s *neap_loop(neap_rt *rt) {
   return rt->loop;
 }

@@ -40,6 +40,7 @@ struct neap_sched {
 
   struct neap_list tasks; /* every live task, main first */
   uint32_t ntasks;        /* of them, without main */
+  uint32_t max_tasks;     /* ntasks may not pass it; 0: no limit */
   uint64_t next_id;
   uint64_t spawned, turns;
   uint64_t switches; /* main's included; watchdog.c reads it */
@@ -79,11 +80,17 @@ void neap__sched_deinit(struct neap_rt *rt);
 /*
  * A new task that runs fn(rt, arg) in a turn to come, with extra cleared
  * bytes of the caller's behind it (neap__task_data). Does not wait.
- * Returns 0, or UV_ENOMEM with nothing made. *out is borrowed: it is valid
- * until the task has ended, or for as long as a share of it is held.
+ * Returns 0, or UV_ENOMEM or NEAP_ELIMIT with nothing made. *out is borrowed:
+ * it is valid until the task has ended, or for as long as a share of it is
+ * held.
  */
 int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
                       bool is_private, size_t extra, struct neap_task **out);
+
+/* Whether a spawn would return NEAP_ELIMIT. */
+static inline bool neap__sched_full(const struct neap_sched *sched) {
+  return sched->max_tasks != 0 && sched->ntasks >= sched->max_tasks;
+}
 
 /* Runs tasks: the rest of a turn that was interrupted, or new turns until
    nobody is ready or could run, or the loop is to be polled. On the driver's

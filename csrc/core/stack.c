@@ -177,7 +177,7 @@ static struct neap_slot *choose(struct neap_stacks *stacks) {
 /* Copies the frames that are in slot to the heap. */
 static int save(struct neap_stacks *stacks, struct neap_frames *frames) {
   size_t size = neap__stack_used(frames);
-  void *block = neap__mem_alloc(stacks->mem, size);
+  void *block = neap__mem_alloc_past_cap(stacks->mem, size);
   if (block == NULL)
     return UV_ENOMEM;
   memcpy(block, frames->sp, size);

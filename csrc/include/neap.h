@@ -32,6 +32,7 @@ extern "C" {
 #define NEAP_CLOSING     (-9002) /* the runtime is closing */
 #define NEAP_EDEADLK     (-9003) /* nothing can end this wait any more */
 #define NEAP_INTERRUPTED (-9004) /* main's wait was ended by Ctrl-C */
+#define NEAP_ELIMIT      (-9005) /* no wait: a limit (neap_limits) is reached */
 
 struct uv_loop_s;
 
@@ -210,6 +211,23 @@ NEAP_API int neap_post(neap_rt *rt, neap_post_fn fn, void *arg);
 
 /* Fills in the figures. Does not wait. */
 NEAP_API void neap_info(neap_rt *rt, neap_figures *out);
+
+/* --- limits --------------------------------------------------------------- */
+
+/* How much a runtime may have; 0: no limit. What would pass one fails, for the
+   task that has asked for it alone. */
+typedef struct neap_limits {
+  size_t size;      /* sizeof(neap_limits) */
+  uint32_t tasks;   /* alive, without main: neap_spawn returns NEAP_ELIMIT */
+  uint32_t handles; /* open: what opens returns NEAP_ELIMIT; a server waits, as
+                       it does when the system has run out of descriptors */
+  size_t memory;    /* bytes: UV_ENOMEM. With Lua, its memory counts as well.
+                       What runs already goes on: its frames may be moved */
+} neap_limits;
+
+/* Sets the limits, in place of all that were set before. What there is beyond
+   them stays. Does not wait. Returns 0 or UV_EINVAL without a size. */
+NEAP_API int neap_set_limits(neap_rt *rt, const neap_limits *limits);
 
 /* --- insight -------------------------------------------------------------- */
 

@@ -31,6 +31,9 @@ typedef struct neap_lua_options {
      field and by require; "offload" a function. It is no sandbox. NULL: they
      get everything. */
   const char *const *leave_out;
+  const neap_limits
+      *limits; /* as neap_set_limits; memory is Lua's as well. What
+                  would pass one is a Lua error. NULL: none */
 } neap_lua_options;
 
 /*

@@ -338,10 +338,14 @@ static enum outcome judge(int error) {
 }
 
 /* Takes a connection off the kernel's queue: a descriptor, or a negative
-   UV_E* and what it means. */
+   UV_E* and what it means. One that would be a handle too many stays there. */
 static int take(struct neap_server *server, union neap_addr *remote,
                 enum outcome *outcome) {
   int dead = 0, fd;
+  if (neap__handle_full(server->handle.rt)) {
+    *outcome = SHORT;
+    return UV_EMFILE;
+  }
   do {
     socklen_t len = sizeof *remote;
     fd = accept4(server->fd, &remote->any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -97,12 +97,19 @@ int neap__handle_io(struct neap_rt *rt, struct neap_io **out) {
   return 0;
 }
 
+bool neap__handle_full(const struct neap_rt *rt) {
+  return rt->max_handles != 0 && rt->io != NULL &&
+         rt->io->nopen >= rt->max_handles;
+}
+
 int neap__handle_new(struct neap_rt *rt, size_t size,
                      void (*end)(struct neap_handle *), void **out) {
   struct neap_io *io;
   int err = neap__handle_io(rt, &io);
   if (err < 0)
     return err;
+  if (neap__handle_full(rt))
+    return NEAP_ELIMIT;
   struct neap_handle *handle = neap__mem_zalloc(&rt->mem, size);
   if (handle == NULL)
     return UV_ENOMEM;

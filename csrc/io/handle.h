@@ -133,9 +133,13 @@ struct neap_handle {
 /* The I/O part, made at the first call. Returns 0 or UV_ENOMEM. */
 int neap__handle_io(struct neap_rt *rt, struct neap_io **out);
 
+/* Whether as many handles are open as may be. */
+bool neap__handle_full(const struct neap_rt *rt);
+
 /*
  * A cleared block of size bytes that begins with a struct neap_handle, which
- * is not open yet. The caller owns a share. Returns 0 or UV_ENOMEM.
+ * is not open yet. The caller owns a share. Returns 0, UV_ENOMEM or
+ * NEAP_ELIMIT.
  */
 int neap__handle_new(struct neap_rt *rt, size_t size,
                      void (*end)(struct neap_handle *), void **out);

@@ -10,8 +10,8 @@
 /* Adds the functions to the module table on L's top. May raise. */
 void neapL_dump_open(lua_State *L, struct neapL *N);
 
-/* Gives the runtime what a dump shows of Lua, and what is done about a deadlock.
-   Cannot fail. */
+/* Gives the runtime what a dump shows of Lua, and what is done about a
+   deadlock. Cannot fail. */
 void neapL_dump_attach(neap_rt *rt);
 
 /* Pushes the message of the deadlock that has just been found, with its dump.

@@ -3,6 +3,7 @@
  * done in a protected call each.
  */
 #include "lua/open.h"
+#include "lua/quota.h"
 #include "lua/task_handle.h"
 
 #include <string.h>
@@ -28,6 +29,14 @@ static int check_again(const struct neapL *N, const neap_lua_options *options) {
   return options->rt != NULL && options->rt != N->rt ? UV_EEXIST : 0;
 }
 
+static int set_limits(lua_State *L, struct neapL *N,
+                      const neap_limits *limits) {
+  if (limits == NULL)
+    return 0;
+  int err = limits->size == 0 ? UV_EINVAL : neapL_quota_begin(L, N);
+  return err < 0 ? err : neap_set_limits(N->rt, limits);
+}
+
 /* For lua_pcall: (struct opening). */
 static int open_protected(lua_State *L) {
   struct opening *opening = lua_touserdata(L, 1);
@@ -41,11 +50,13 @@ static int open_protected(lua_State *L) {
   opening->err = check_again(N, options);
   if (opening->err < 0)
     return 0;
-  if (N->hosted && N->module_ref == LUA_NOREF)
-    neapL_module_offer(L, N, options->leave_out);
+  if (!N->hosted || N->module_ref != LUA_NOREF)
+    return 0;
+  neapL_module_offer(L, N, options->leave_out);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   neapL_module_push(L, N);
   lua_setfield(L, -2, "neap");
+  opening->err = set_limits(L, N, options->limits);
   return 0;
 }
 

@@ -27,22 +27,14 @@ static const struct part {
   const char *key, *module;
   bool is_function; /* a field of the module, not the module */
 } parts[] = {
-    {"fs", "neap.fs", false},
-    {"net", "neap.net", false},
-    {"dns", "neap.dns", false},
-    {"tls", "neap.tls", false},
-    {"process", "neap.process", false},
-    {"signal", "neap.signal", false},
-    {"tty", "neap.tty", false},
-    {"stdin", "neap.std", true},
-    {"stdout", "neap.std", true},
-    {"stderr", "neap.std", true},
-    {"all", "neap.combine", true},
-    {"all_settled", "neap.combine", true},
-    {"any", "neap.combine", true},
-    {"map", "neap.combine", true},
-    {"race", "neap.combine", true},
-    {"testing", "neap.testing", false},
+    {"fs", "neap.fs", false},           {"net", "neap.net", false},
+    {"dns", "neap.dns", false},         {"tls", "neap.tls", false},
+    {"process", "neap.process", false}, {"signal", "neap.signal", false},
+    {"tty", "neap.tty", false},         {"stdin", "neap.std", true},
+    {"stdout", "neap.std", true},       {"stderr", "neap.std", true},
+    {"all", "neap.combine", true},      {"all_settled", "neap.combine", true},
+    {"any", "neap.combine", true},      {"map", "neap.combine", true},
+    {"race", "neap.combine", true},     {"testing", "neap.testing", false},
 };
 
 /* Those written in C. */

@@ -124,6 +124,7 @@ const char *neapL_strerror(int err) {
               {NEAP_CLOSING, "runtime is closing"},
               {NEAP_EDEADLK, "deadlock: nothing can end this wait"},
               {NEAP_INTERRUPTED, "interrupted!"},
+              {NEAP_ELIMIT, "too many open handles: the limit is reached"},
               {NEAP_ECERT, "certificate is not trusted"}};
   for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
     if (ours[i].code == err)
@@ -190,6 +191,9 @@ void neapL_raise_outside(lua_State *L, int err) {
     neapL_dump_pushdeadlock(L, N);
     lua_concat(L, 2);
     lua_error(L);
+    break;
+  case NEAP_ELIMIT:
+    luaL_error(L, "%s", neapL_strerror(err));
     break;
   default:
     break;

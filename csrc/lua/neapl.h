@@ -51,6 +51,7 @@ struct neapL {
   uint32_t coblocks;             /* entries that coroutines have opened */
   bool traced, has_contexts;     /* there ever was one of these */
 
+  struct neapL_quota *quota; /* quota.h; NULL: Lua's memory is not counted */
   struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
   bool main_exempt;              /* main is in neap.nopreempt */
 

@@ -8,6 +8,7 @@
 #include "lua/dump.h"
 #include "lua/neapl.h"
 #include "lua/preempt.h"
+#include "lua/quota.h"
 #include "lua/task.h"
 #include "lua/trace.h"
 
@@ -73,6 +74,7 @@ void neapL_end(lua_State *L, struct neapL *N) {
     detach(rt);
   }
   neapL_task_close(N);
+  neapL_quota_end(N);
   N->rt = NULL;
   if (N->owns_rt)
     neap_free(rt);

@@ -62,21 +62,55 @@ static int handle(lua_State *L) {
   return 0;
 }
 
-/* Waits until a handler may begin. Raises what ends the wait. */
+/* Waits until a handler may begin: where the runtime has as many tasks as it
+   may, one of ours has to end. Raises what ends the wait. */
 static void wait_for_room(lua_State *L, struct neapL_server *server,
                           uint32_t limit) {
   neap_rt *rt = neapL_rt(L);
-  while (server->nhandlers >= limit) {
+  while (server->nhandlers >= limit ||
+         (server->nhandlers > 0 && neap__sched_full(&rt->sched))) {
     int err =
         neap__waitq_wait(rt, &server->changed, "serve", NEAP_FOREVER, true);
     neapL_checkwait(L, err);
   }
 }
 
+/* The connection on the top is in the table of open ones, or not. */
+static void set_open(lua_State *L, bool open) {
+  lua_pushvalue(L, -1);
+  if (open)
+    lua_pushboolean(L, true);
+  else
+    lua_pushnil(L);
+  lua_rawset(L, 4);
+}
+
+/* Spawns the handler of the connection on the top. Where there are as many
+   tasks as there may be, and none of them is a handler, it is closed. */
+static void begin_handler(lua_State *L, struct neapL *N,
+                          struct neapL_server *server) {
+  static const struct neapL_spawn how = {.name = "serve"};
+  if (neap__sched_full(&N->rt->sched)) {
+    close_conn(L, -1);
+    set_open(L, false);
+    neapL_warn(L, "serve: a connection was closed: too many tasks");
+    return;
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushcclosure(L, handle, 1);
+  lua_insert(L, 6);
+  lua_pushvalue(L, 1);
+  lua_insert(L, 7); /* handle, fn, conn */
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  lua_pushvalue(L, 4);
+  neapL_task_spawn(L, N, &how, 5);
+  server->nhandlers++;
+}
+
 /* (fn, on_error or nil, server, open connections, limit): accepts until the
    server is closed. Returns nothing then, or nil, message, code. Waits. */
 static int accept_all(lua_State *L) {
-  static const struct neapL_spawn how = {.name = "serve"};
   struct neapL *N = neapL_self(L);
   struct neapL_server *server = lua_touserdata(L, 3);
   uint32_t limit = (uint32_t)lua_tointeger(L, 5);
@@ -89,19 +123,9 @@ static int accept_all(lua_State *L) {
     }
     if (err < 0)
       return neapL_fail(L, err, "accept");
-    lua_pushvalue(L, -1);
-    lua_pushboolean(L, true);
-    lua_rawset(L, 4);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushcclosure(L, handle, 1);
-    lua_insert(L, 6);
-    lua_pushvalue(L, 1);
-    lua_insert(L, 7); /* handle, fn, conn */
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, 3);
-    lua_pushvalue(L, 4);
-    neapL_task_spawn(L, N, &how, 5);
-    server->nhandlers++;
+    set_open(L, true);
+    wait_for_room(L, server, limit); /* others may have spawned meanwhile */
+    begin_handler(L, N, server);
     lua_settop(L, 5);
   }
 }

@@ -291,7 +291,8 @@ int neapL_task_entry(neap_rt *rt, void *arg) {
   return end(rt->sched.current, status, nresults);
 }
 
-/* neap.current() -> task | nil. Does not wait. A host's C task has no handle. */
+/* neap.current() -> task | nil. Does not wait. A host's C task has no handle.
+ */
 int neapL_current_function(lua_State *L) {
   neap_rt *rt = neapL_rt(L);
   struct neap_task *current = rt->sched.current;

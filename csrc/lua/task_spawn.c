@@ -130,9 +130,13 @@ void neapL_task_spawn(lua_State *L, struct neapL *N,
   uint8_t originlen = find_origin(L, N, origin, sizeof origin);
   if (has_context)
     neapL_context_file(L, N, thread + 1, place);
-  if (neap__scope_spawn(
-          rt, find_scope(L, N, how), neapL_task_entry, co, how->is_private,
-          sizeof(struct neapL_task) + namelen + originlen, &task) < 0)
+  int err = neap__scope_spawn(
+      rt, find_scope(L, N, how), neapL_task_entry, co, how->is_private,
+      sizeof(struct neapL_task) + namelen + originlen, &task);
+  if (err == NEAP_ELIMIT)
+    luaL_error(L, "too many tasks: the limit is %I",
+               (LUAI_UACINT)rt->sched.max_tasks);
+  if (err < 0)
     neapL_nomem(L);
   struct neapL_task *lt = neapL_task_data(task);
   lt->place = place;
