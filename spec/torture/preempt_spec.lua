@@ -285,7 +285,7 @@ describe("programs that are stopped", function()
       over = true
       neap.run()
       print("gone", gone > 0)
-    ]], { env = "timeout 110" })
+    ]], { env = "timeout 280" })
     assert.equal("gone\ttrue\n", output)
     assert.equal(0, status)
   end)
