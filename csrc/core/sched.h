@@ -77,13 +77,14 @@ int neap__sched_init(struct neap_rt *rt);
 void neap__sched_deinit(struct neap_rt *rt);
 
 /*
- * A new task that runs fn(rt, arg) in a turn to come, with extra cleared
- * bytes of the caller's behind it (neap__task_data). Does not wait.
+ * A new task that runs fn(rt, arg) in a turn to come, on a stack as
+ * neap__stack_reserve takes it, with extra cleared bytes of the caller's behind
+ * it (neap__task_data). Does not wait.
  * Returns 0, or UV_ENOMEM with nothing made. *out is borrowed: it is valid
  * until the task has ended, or for as long as a share of it is held.
  */
 int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
-                      bool is_private, size_t extra, struct neap_task **out);
+                      size_t stack, size_t extra, struct neap_task **out);
 
 /* Runs tasks: the rest of a turn that was interrupted, or new turns until
    nobody is ready or could run, or the loop is to be polled. On the driver's
