@@ -398,6 +398,34 @@ NEAP_API int neap_connect(neap_rt *rt, const char *host, uint16_t port,
 NEAP_API int neap_listen(neap_rt *rt, const char *host, uint16_t port,
                          const neap_listen_options *options, neap_server **out);
 
+/* To one IP address, and on one, without a look-up. Waits, the first until
+   due_ns at most. As neap_connect and neap_listen; UV_EINVAL when ip is no
+   address. */
+NEAP_API int neap_tcp_connect(neap_rt *rt, const char *ip, uint16_t port,
+                              uint64_t due_ns, neap_stream **out);
+NEAP_API int neap_tcp_listen(neap_rt *rt, const char *ip, uint16_t port,
+                             const neap_listen_options *options,
+                             neap_server **out);
+
+/* To a unix socket, and on one. Waits, the first until due_ns at most. As
+   neap_connect and neap_listen; UV_ENAMETOOLONG: such a path has room for some
+   100 bytes. */
+NEAP_API int neap_pipe_connect(neap_rt *rt, const char *path, uint64_t due_ns,
+                               neap_stream **out);
+NEAP_API int neap_pipe_listen(neap_rt *rt, const char *path,
+                              const neap_listen_options *options,
+                              neap_server **out);
+
+/*
+ * A stream on a descriptor: a connected TCP socket; a unix socket or an end of
+ * a pipe. It is made non-blocking, and closed with the stream. Does not wait.
+ * Returns 0; or a negative code, and UV_EBADF, UV_ENOTSOCK, UV_ENOTCONN and
+ * UV_EINVAL, for what is something else, leave it open: after any other one it
+ * is closed.
+ */
+NEAP_API int neap_tcp_open(neap_rt *rt, int fd, neap_stream **out);
+NEAP_API int neap_pipe_open(neap_rt *rt, int fd, neap_stream **out);
+
 /*
  * The next connection, first come, first served. Waits, until due_ns at most.
  * Returns 0 and a stream in *out, which the caller closes; UV_EBADF on a closed
@@ -451,6 +479,10 @@ NEAP_API int neap_stream_peek_until(neap_stream *stream, const char *delim,
    the longest prefix of one; what can't be a numeral is the tail. */
 NEAP_API int neap_stream_peek_number(neap_stream *stream, neap_view *out);
 
+/* At least one byte and at most len, copied; 0 at the end. Waits. Returns how
+   many or a negative code. */
+NEAP_API int64_t neap_stream_recv(neap_stream *stream, void *bytes, size_t len);
+
 /* Takes n bytes of what was shown away. Does not wait. */
 NEAP_API void neap_stream_consume(neap_stream *stream, size_t n);
 
@@ -474,6 +506,11 @@ NEAP_API size_t neap_stream_buffered(const neap_stream *stream);
  */
 NEAP_API int neap_stream_write(neap_stream *stream, const neap_bytes *pieces,
                                size_t n, size_t *sent);
+
+/* The same of one piece. Waits. The bytes must not lie in a frame of a task on
+   a shared stack. Returns 0 or a negative code. */
+NEAP_API int neap_stream_send(neap_stream *stream, const void *bytes,
+                              size_t len);
 
 /* Tells the peer that no more will be written, after what is being written.
    Waits. Returns 0 or a negative code. */
