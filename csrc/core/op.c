@@ -271,6 +271,16 @@ int neap_park(neap_wait *wait) {
   return neap__op_park(wait);
 }
 
+int neap_park_until(neap_wait *wait, uint64_t due_ns) {
+  if (!wait->done && due_ns != NEAP_FOREVER) {
+    wait->timer.fire = on_limit;
+    int err = neap__timer_start(wait->rt, &wait->timer, due_ns);
+    if (err < 0)
+      neap__op_interrupt(wait, err);
+  }
+  return neap__op_park(wait);
+}
+
 void neap_wait_free(neap_wait *wait) {
   neap__op_unref(wait);
 }

@@ -1,6 +1,7 @@
 /* rt.c: a runtime's beginning and end: its parts in rank order, and back. */
 #include "core/rt.h"
 
+#include "core/options.h"
 #include "core/scope.h"
 
 #include <errno.h>
@@ -66,9 +67,9 @@ static void rt_release(struct neap_rt *rt) {
 
 int neap_new(const neap_options *options, neap_rt **out) {
   neap_options given = {0};
-  if (options != NULL)
-    memcpy(&given, options,
-           options->size < sizeof given ? options->size : sizeof given);
+  int err = neap__options_read(&given, sizeof given, options);
+  if (err < 0)
+    return err;
   struct neap_rt *rt = rt_alloc(&given);
   if (rt == NULL)
     return UV_ENOMEM;
@@ -79,7 +80,7 @@ int neap_new(const neap_options *options, neap_rt **out) {
   neap__sync_init(rt);
   neap__select_init(rt);
   neap__driver_init(rt);
-  int err = neap__sched_init(rt);
+  err = neap__sched_init(rt);
   if (err == 0 && env_is("NEAP_STATS", "1"))
     neap__slice_watch(rt, NEAP_WATCH_STATS, true);
   if (err == 0)
@@ -163,7 +164,10 @@ void neap_free(neap_rt *rt) {
     neap__task_unref(&rt->mem, closer);
   }
   neap__post_deinit(rt);
+  if (rt->sched.main != NULL)
+    neap__cancel_end(rt->sched.main);
   neap__trace_deinit(rt);
+  neap__context_deinit(rt);
   neap__sched_deinit(rt);
   neap__stack_deinit(&rt->stacks);
   rt_release(rt);
@@ -185,18 +189,9 @@ struct uv_loop_s *neap_loop(neap_rt *rt) {
   return rt->loop;
 }
 
-int neap_spawn(neap_rt *rt, neap_task_fn fn, void *arg,
-               const neap_spawn_options *options, neap_task **out) {
-  struct neap_task *task;
-  bool shared = options != NULL && options->shared_stack;
-  int err = neap__sched_spawn(rt, fn, arg, !shared, 0, &task);
-  if (err < 0)
-    return err;
-  if (out != NULL) {
-    neap__task_ref(task);
-    *out = task;
-  }
-  return 0;
+neap_task *neap_task_ref(neap_task *task) {
+  neap__task_ref(task);
+  return task;
 }
 
 void neap_task_unref(neap_task *task) {
@@ -212,8 +207,20 @@ uint64_t neap_task_id(const neap_task *task) {
   return task->id;
 }
 
+bool neap_task_ended(const neap_task *task) {
+  return task->state == NEAP_TASK_ENDED;
+}
+
+bool neap_cancel(neap_task *task) {
+  return neap__cancel_task(task);
+}
+
 int neap_join(neap_task *task, int *result) {
-  int err = neap__scope_join(task, NEAP_FOREVER);
+  return neap_join_until(task, NEAP_FOREVER, result);
+}
+
+int neap_join_until(neap_task *task, uint64_t due_ns, int *result) {
+  int err = neap__scope_join(task, due_ns);
   if (err == 0 && result != NULL)
     *result = task->result;
   return err;

@@ -7,6 +7,7 @@
 
 #include "core/cancel.h"
 #include "core/clock.h"
+#include "core/context.h"
 #include "core/driver.h"
 #include "core/info.h"
 #include "core/mem.h"
@@ -39,6 +40,7 @@ struct neap_rt {
   struct neap_sched sched;
   struct neap_timers timers;
   struct neap_cancels cancels;
+  struct neap_contexts contexts;
   struct neap_syncs syncs;
   struct neap_selects selects;
   struct neap_preempt preempt;

@@ -78,14 +78,14 @@ static void first_entry(void *arg) {
 }
 
 int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
-                      bool is_private, size_t extra, struct neap_task **out) {
+                      size_t stack, size_t extra, struct neap_task **out) {
   struct neap_sched *sched = &rt->sched;
   if (neap__sched_full(sched))
     return NEAP_ELIMIT;
   struct neap_task *task = neap__task_new(&rt->mem, extra);
   if (task == NULL)
     return UV_ENOMEM;
-  int err = neap__stack_reserve(&rt->stacks, &task->frames, is_private);
+  int err = neap__stack_reserve(&rt->stacks, &task->frames, stack);
   if (err < 0) {
     neap__task_unref(&rt->mem, task);
     return err;

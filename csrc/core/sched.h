@@ -78,14 +78,15 @@ int neap__sched_init(struct neap_rt *rt);
 void neap__sched_deinit(struct neap_rt *rt);
 
 /*
- * A new task that runs fn(rt, arg) in a turn to come, with extra cleared
- * bytes of the caller's behind it (neap__task_data). Does not wait.
+ * A new task that runs fn(rt, arg) in a turn to come, on a stack as
+ * neap__stack_reserve takes it, with extra cleared bytes of the caller's behind
+ * it (neap__task_data). Does not wait.
  * Returns 0, or UV_ENOMEM or NEAP_ELIMIT with nothing made. *out is borrowed:
  * it is valid until the task has ended, or for as long as a share of it is
  * held.
  */
 int neap__sched_spawn(struct neap_rt *rt, neap_task_fn fn, void *arg,
-                      bool is_private, size_t extra, struct neap_task **out);
+                      size_t stack, size_t extra, struct neap_task **out);
 
 /* Whether a spawn would return NEAP_ELIMIT. */
 static inline bool neap__sched_full(const struct neap_sched *sched) {

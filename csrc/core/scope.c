@@ -43,7 +43,10 @@ static void end_orphan(struct neap_scope *scope) {
 }
 
 /* A task that was in scope has ended. */
-static void child_ended(struct neap_scope *scope) {
+static void child_ended(struct neap_scope *scope,
+                        const struct neap_task *task) {
+  if (scope->on_child_end != NULL)
+    scope->on_child_end(scope, task);
   if (--scope->nchildren > 0)
     return;
   if (scope->orphaned)
@@ -55,8 +58,9 @@ static void child_ended(struct neap_scope *scope) {
 static void on_end(struct neap_task *task) {
   struct neap_entry *scope = neap__cancel_end(task);
   neap__waitq_wake_all(&task->joiners, 0);
+  neap__context_end(task);
   if (scope != NULL)
-    child_ended(neap__scope_of(scope));
+    child_ended(neap__scope_of(scope), task);
 }
 
 void neap__scope_init(struct neap_rt *rt) {
@@ -64,19 +68,22 @@ void neap__scope_init(struct neap_rt *rt) {
 }
 
 int neap__scope_spawn(struct neap_rt *rt, struct neap_scope *scope,
-                      neap_task_fn fn, void *arg, bool is_private, size_t extra,
+                      neap_task_fn fn, void *arg, size_t stack, size_t extra,
                       struct neap_task **out) {
   struct neap_entry *root = NULL;
+  if (neap__context_reserve(rt) < 0)
+    return UV_ENOMEM;
   if (scope != NULL) {
     root = neap__mem_zalloc(&rt->mem, sizeof *root);
     if (root == NULL)
       return UV_ENOMEM;
   }
-  int err = neap__sched_spawn(rt, fn, arg, is_private, extra, out);
+  int err = neap__sched_spawn(rt, fn, arg, stack, extra, out);
   if (err < 0) {
     neap__mem_free(&rt->mem, root, sizeof *root);
     return err;
   }
+  neap__context_inherit(rt, *out);
   if (scope != NULL) {
     scope->nchildren++;
     neap__cancel_begin(*out, root, &scope->entry);

@@ -15,6 +15,8 @@ struct neap_scope {
   uint32_t nchildren;      /* tasks in it that have not ended */
   bool orphaned;           /* nobody waits for its end */
   struct neap_op end;      /* the owner's wait; part of this block */
+  /* A task in it has ended, and is still counted; or NULL. */
+  void (*on_child_end)(struct neap_scope *scope, const struct neap_task *task);
   /* Frees an orphaned scope, whose last child has ended. */
   void (*on_orphan_end)(struct neap_scope *scope);
 };
@@ -31,7 +33,7 @@ void neap__scope_init(struct neap_rt *rt);
  * As neap__sched_spawn, into scope (NULL: none), which has not ended.
  */
 int neap__scope_spawn(struct neap_rt *rt, struct neap_scope *scope,
-                      neap_task_fn fn, void *arg, bool is_private, size_t extra,
+                      neap_task_fn fn, void *arg, size_t stack, size_t extra,
                       struct neap_task **out);
 
 /* Opens a cleared scope, the owner of which is the current task, inside outer

@@ -39,27 +39,37 @@
 /* Private slots kept mapped for the next task that wants one. */
 #define MAX_SPARE 16
 
+/* size rounded up to whole pages; one that is absurd is one that the system
+   will refuse. */
+static size_t whole_pages(size_t size) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  if (size < NEAP_STACK_LEAST)
+    size = NEAP_STACK_LEAST;
+  if (size > SIZE_MAX / 2)
+    size = SIZE_MAX / 2;
+  return size + (page - size % page) % page;
+}
+
 void neap__stack_init(struct neap_stacks *stacks, struct neap_mem *mem,
                       size_t stack_size, bool all_private) {
   memset(stacks, 0, sizeof *stacks);
   stacks->mem = mem;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   stacks->guard = GUARD > page ? GUARD : page;
-  stacks->size = stack_size != 0 ? stack_size : DEFAULT_SIZE;
-  stacks->size += (page - stacks->size % page) % page;
+  stacks->size = whole_pages(stack_size != 0 ? stack_size : DEFAULT_SIZE);
   stacks->max_shared = MAX_SHARED;
   stacks->all_private = all_private || neap__sanitize_private();
   neap__list_init(&stacks->shared);
   neap__list_init(&stacks->spare);
 }
 
-/* Maps a stack with its guard; NULL when the system refuses either: a
-   stack without a guard is not used. */
-static struct neap_slot *slot_new(struct neap_stacks *stacks) {
+/* Maps a stack of size bytes with its guard; NULL when the system refuses
+   either: a stack without a guard is not used. */
+static struct neap_slot *slot_new(struct neap_stacks *stacks, size_t size) {
   struct neap_slot *slot = neap__mem_zalloc(stacks->mem, sizeof *slot);
   if (slot == NULL)
     return NULL;
-  size_t whole = stacks->size + stacks->guard;
+  size_t whole = size + stacks->guard;
   char *map =
       mmap(NULL, whole, PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -71,7 +81,8 @@ static struct neap_slot *slot_new(struct neap_stacks *stacks) {
   }
   slot->base = map + stacks->guard;
   slot->top = map + whole;
-  neap__sanitize_open(&slot->sanitize, slot->base, stacks->size);
+  slot->size = whole;
+  neap__sanitize_open(&slot->sanitize, slot->base, size);
   return slot;
 fail:
   neap__mem_free(stacks->mem, slot, sizeof *slot);
@@ -81,7 +92,7 @@ fail:
 static void slot_free(struct neap_stacks *stacks, struct neap_slot *slot) {
   neap__list_remove(&slot->order);
   neap__sanitize_close(&slot->sanitize);
-  munmap(slot->base - stacks->guard, stacks->size + stacks->guard);
+  munmap(slot->base - stacks->guard, slot->size);
   neap__mem_free(stacks->mem, slot, sizeof *slot);
 }
 
@@ -110,7 +121,7 @@ static void bind_slot(struct neap_frames *frames, struct neap_slot *slot) {
 
 /* Adds a shared slot as the first to be taken, if the system has one. */
 static struct neap_slot *add_shared(struct neap_stacks *stacks) {
-  struct neap_slot *slot = slot_new(stacks);
+  struct neap_slot *slot = slot_new(stacks, stacks->size);
   if (slot != NULL) {
     slot->top -= stacks->nshared % COLORS * COLOR_STEP;
     neap__list_push_front(&stacks->shared, &slot->order);
@@ -119,16 +130,19 @@ static struct neap_slot *add_shared(struct neap_stacks *stacks) {
   return slot;
 }
 
-/* A private slot: a spare one, or a new one. */
-static int bind_private(struct neap_stacks *stacks,
-                        struct neap_frames *frames) {
-  struct neap_list *node = neap__list_pop(&stacks->spare);
+/* A private slot: a spare one, or a new one. Spare ones are of the usual
+   size. */
+static int bind_private(struct neap_stacks *stacks, struct neap_frames *frames,
+                        size_t size) {
+  struct neap_list *node = NULL;
   struct neap_slot *slot;
+  if (size == stacks->size)
+    node = neap__list_pop(&stacks->spare);
   if (node != NULL) {
     slot = NEAP_LIST_ENTRY(node, struct neap_slot, order);
     stacks->nspare--;
   } else {
-    slot = slot_new(stacks);
+    slot = slot_new(stacks, size);
     if (slot == NULL)
       return UV_ENOMEM;
     slot->is_private = true;
@@ -140,9 +154,11 @@ static int bind_private(struct neap_stacks *stacks,
 }
 
 int neap__stack_reserve(struct neap_stacks *stacks, struct neap_frames *frames,
-                        bool is_private) {
-  if (is_private || stacks->all_private)
-    return bind_private(stacks, frames);
+                        size_t stack) {
+  if (stack > NEAP_STACK_PRIVATE)
+    return bind_private(stacks, frames, whole_pages(stack));
+  if (stack == NEAP_STACK_PRIVATE || stacks->all_private)
+    return bind_private(stacks, frames, stacks->size);
   if (stacks->nshared == 0 && add_shared(stacks) == NULL)
     return UV_ENOMEM;
   return 0;
@@ -232,7 +248,8 @@ void neap__stack_leave(struct neap_stacks *stacks, struct neap_frames *frames) {
     return;
   }
   stacks->nprivate--;
-  if (stacks->nspare >= MAX_SPARE) {
+  if (stacks->nspare >= MAX_SPARE ||
+      slot->size != stacks->size + stacks->guard) {
     slot_free(stacks, slot);
     return;
   }

@@ -21,6 +21,7 @@ struct neap_slot {
   struct neap_list order;     /* shared slots: least recently taken first */
   struct neap_frames *holder; /* whose frames are here, or NULL */
   char *base, *top;           /* usable bytes; the guard is below base */
+  size_t size;                /* of the whole map, guard and all */
   uint32_t bound;             /* tasks that have this slot for life */
   bool is_private;
   struct neap_sanitize sanitize;
@@ -54,13 +55,18 @@ void neap__stack_init(struct neap_stacks *stacks, struct neap_mem *mem,
 /* Unmaps every slot. No task is bound to one any more. */
 void neap__stack_deinit(struct neap_stacks *stacks);
 
+/* What stack a task gets: one that it shares, or one of its own of the usual
+   size; more: so many bytes of its own, at least NEAP_STACK_LEAST. */
+#define NEAP_STACK_SHARED  ((size_t)0)
+#define NEAP_STACK_PRIVATE ((size_t)1)
+#define NEAP_STACK_LEAST   ((size_t)16 * 1024)
+
 /*
  * Makes sure that a task can be bound later: at least one shared slot is
- * there, or, with is_private, binds a slot of its own now. Returns 0 or
- * UV_ENOMEM.
+ * there; or binds a slot of its own now. Returns 0 or UV_ENOMEM.
  */
 int neap__stack_reserve(struct neap_stacks *stacks, struct neap_frames *frames,
-                        bool is_private);
+                        size_t stack);
 
 /*
  * Makes the frames' slot theirs: chooses one on the first call, saves the

@@ -34,6 +34,9 @@ extern "C" {
 #define NEAP_INTERRUPTED (-9004) /* main's wait was ended by Ctrl-C */
 #define NEAP_ELIMIT      (-9005) /* no wait: a limit (neap_limits) is reached */
 
+/* No limit, where a function takes a due time (neap_now's clock). */
+#define NEAP_NEVER UINT64_MAX
+
 struct uv_loop_s;
 
 typedef struct neap_rt neap_rt;
@@ -48,6 +51,12 @@ typedef void (*neap_post_fn)(neap_rt *rt, void *arg);
 /* As realloc for new_size > 0; frees for new_size 0 and returns NULL. */
 typedef void *(*neap_alloc_fn)(void *ud, void *ptr, size_t old_size,
                                size_t new_size);
+
+/*
+ * Structs of options begin with their size, so that they may grow: what is
+ * missing at the end of an older caller's is zero. A size that was not set is
+ * UV_EINVAL, something set that the library does not know yet UV_E2BIG.
+ */
 
 /* What neap_new may be told. All-zero but size: the defaults. */
 typedef struct neap_options {
@@ -64,6 +73,8 @@ typedef struct neap_spawn_options {
   size_t size;       /* sizeof(neap_spawn_options) */
   bool shared_stack; /* frames are moved while it waits: no pointer into them
                         may be used meanwhile. Default for C: a private one */
+  bool detached;     /* in no scope: the runtime's */
+  size_t stack_size; /* bytes of its private stack; 0: as neap_new was told */
 } neap_spawn_options;
 
 /* Figures of a runtime, for neap_info. */
@@ -137,12 +148,16 @@ NEAP_API int neap_backend_fd(neap_rt *rt);
 NEAP_API int neap_frame(neap_rt *rt);
 
 /*
- * Queues a new task. Does not wait. options may be NULL. Returns 0 or
+ * Queues a new task, which belongs to the innermost scope that the running task
+ * is in, or to the runtime. Does not wait. options may be NULL. Returns 0 or
  * UV_ENOMEM. With out != NULL the caller gets a share of the task, to be given
- * up with neap_task_unref.
+ * up with neap_task_unref: it may be used after the task's end.
  */
 NEAP_API int neap_spawn(neap_rt *rt, neap_task_fn fn, void *arg,
                         const neap_spawn_options *options, neap_task **out);
+
+/* Takes one more share of a task. Does not wait. */
+NEAP_API neap_task *neap_task_ref(neap_task *task);
 
 /* Gives up a share of a task, while the runtime is there. Does not wait. NULL
    is harmless. */
@@ -156,13 +171,26 @@ NEAP_API neap_task *neap_current(neap_rt *rt);
 /* A number that no other task of the runtime has or had. Does not wait. */
 NEAP_API uint64_t neap_task_id(const neap_task *task);
 
+/* Whether it has ended. Does not wait. */
+NEAP_API bool neap_task_ended(const neap_task *task);
+
 /*
  * Waits until task, of which the caller holds a share, has ended. Waits.
- * Returns 0 and what its function returned in *result (may be NULL);
- * UV_ELOOP when it is the caller or waits for the caller; or the code that
- * ended the wait.
+ * Returns 0 and what its function returned in *result (may be NULL); a task
+ * that was cancelled has usually returned NEAP_CANCELLED. UV_ELOOP when it is
+ * the caller or waits for the caller; or the code that ended the wait.
  */
 NEAP_API int neap_join(neap_task *task, int *result);
+
+/* The same until due_ns at most: then UV_ETIMEDOUT. Waits. */
+NEAP_API int neap_join_until(neap_task *task, uint64_t due_ns, int *result);
+
+/*
+ * Cancels all that task does: the wait it is in, and each that it begins from
+ * now on outside a shield, returns NEAP_CANCELLED. Does not wait. False when it
+ * has ended or was cancelled before. On oneself it shows at the next wait.
+ */
+NEAP_API bool neap_cancel(neap_task *task);
 
 /* Lets the other ready tasks run. Waits. Returns 0, or the code of a pending
    cancellation. */
@@ -191,6 +219,9 @@ NEAP_API void *neap_wait_data(neap_wait *wait);
  * the code that ended the wait: the request is the waker's alone then.
  */
 NEAP_API int neap_park(neap_wait *wait);
+
+/* The same until due_ns at most: then UV_ETIMEDOUT. Waits. */
+NEAP_API int neap_park_until(neap_wait *wait, uint64_t due_ns);
 
 /* Gives up the waiter's share, after neap_park. Does not wait. */
 NEAP_API void neap_wait_free(neap_wait *wait);
@@ -229,6 +260,76 @@ typedef struct neap_limits {
    them stays. Does not wait. Returns 0 or UV_EINVAL without a size. */
 NEAP_API int neap_set_limits(neap_rt *rt, const neap_limits *limits);
 
+/* --- scopes --------------------------------------------------------------- */
+
+/*
+ * A scope is a block of a task's code that ends when all tasks in it have. It
+ * may have a deadline. While it is cancelled, by hand, by its deadline, or as a
+ * task in it has failed, waits in it return NEAP_CANCELLED, in its block and in
+ * its tasks, whatever these swallow. A task fails by returning a negative code
+ * other than that of its own cancellation.
+ *
+ *   neap_scope *scope;
+ *   int err = neap_scope_open(rt, neap_now(rt) + limit_ns, &scope);
+ *   if (err == 0)
+ *     err = neap_scope_close(scope, work(rt));
+ *
+ * Blocks of C code that run in a script's task should not call back into the
+ * script: its waits don't stand in them.
+ */
+typedef struct neap_scope neap_scope;
+typedef struct neap_shield neap_shield;
+
+/* Opens a scope around what the running task does from now on, until due_ns at
+   most (NEAP_NEVER). Does not wait. Returns 0 and a scope in *out, which that
+   task closes; UV_ENOMEM; or UV_EPERM where no task runs. */
+NEAP_API int neap_scope_open(neap_rt *rt, uint64_t due_ns, neap_scope **out);
+
+/* As neap_spawn, into an open scope, by whatever task. Does not wait. UV_EINVAL
+   with detached. */
+NEAP_API int neap_scope_spawn(neap_scope *scope, neap_task_fn fn, void *arg,
+                              const neap_spawn_options *options,
+                              neap_task **out);
+
+/* Cancels an open scope's block and tasks. Does not wait. False when it was
+   cancelled before. */
+NEAP_API bool neap_scope_cancel(neap_scope *scope);
+
+/*
+ * Ends a scope, whose block came to result: 0 or more, or a negative code, and
+ * then its tasks are cancelled. Waits, but is not cancelled, until they have
+ * ended. Returns what the first task that failed did; else, if result is
+ * the cancellation that ends with this scope, UV_ETIMEDOUT (its deadline) or
+ * UV_ECANCELED; NEAP_CANCELLED or NEAP_CLOSING if that, from around the scope,
+ * has ended a task in it; else result. NEAP_EDEADLK, on the main stack: its
+ * tasks can't go on, and it is left without them. UV_EPERM, and it stays open,
+ * from another task.
+ */
+NEAP_API int neap_scope_close(neap_scope *scope, int result);
+
+/* Between these no cancellation and no deadline from around them is seen, but
+   the runtime's end is. Does not wait. As neap_scope_open; NULL is harmless. */
+NEAP_API int neap_shield_open(neap_rt *rt, neap_shield **out);
+NEAP_API void neap_shield_close(neap_shield *shield);
+
+/* The nearest deadline around the running task, up to the innermost shield, or
+   NEAP_NEVER. Does not wait. */
+NEAP_API uint64_t neap_deadline(neap_rt *rt);
+
+/* What the running task's next wait will return at once: NEAP_CANCELLED,
+   NEAP_CLOSING; or 0. For what computes for long. Does not wait. */
+NEAP_API int neap_pending(neap_rt *rt);
+
+/*
+ * Notes value under key, an address of the caller's, for the running task and
+ * the tasks that it spawns from now on, scripts' included. Does not wait.
+ * Returns 0, UV_ENOMEM, or UV_EPERM where no task runs.
+ */
+NEAP_API int neap_context_set(neap_rt *rt, const void *key, void *value);
+
+/* What was noted under key, or NULL. Does not wait. */
+NEAP_API void *neap_context_get(neap_rt *rt, const void *key);
+
 /* --- insight -------------------------------------------------------------- */
 
 typedef void (*neap_write_fn)(void *ud, const char *text, size_t len);
@@ -248,9 +349,6 @@ NEAP_API int neap_dump(neap_rt *rt, neap_write_fn write, void *ud);
 
 typedef struct neap_stream neap_stream; /* a connection */
 typedef struct neap_server neap_server; /* what listens for connections */
-
-/* No limit, where a function takes a due time (neap_now's clock). */
-#define NEAP_NEVER UINT64_MAX
 
 /*
  * Received bytes: a record of len bytes at base and, right behind it, tail
@@ -331,6 +429,34 @@ NEAP_API int neap_pair(neap_rt *rt, neap_stream **a, neap_stream **b);
 NEAP_API int neap_listen(neap_rt *rt, const char *host, uint16_t port,
                          const neap_listen_options *options, neap_server **out);
 
+/* To one IP address, and on one, without a look-up. Waits, the first until
+   due_ns at most. As neap_connect and neap_listen; UV_EINVAL when ip is no
+   address. */
+NEAP_API int neap_tcp_connect(neap_rt *rt, const char *ip, uint16_t port,
+                              uint64_t due_ns, neap_stream **out);
+NEAP_API int neap_tcp_listen(neap_rt *rt, const char *ip, uint16_t port,
+                             const neap_listen_options *options,
+                             neap_server **out);
+
+/* To a unix socket, and on one. Waits, the first until due_ns at most. As
+   neap_connect and neap_listen; UV_ENAMETOOLONG: such a path has room for some
+   100 bytes. */
+NEAP_API int neap_pipe_connect(neap_rt *rt, const char *path, uint64_t due_ns,
+                               neap_stream **out);
+NEAP_API int neap_pipe_listen(neap_rt *rt, const char *path,
+                              const neap_listen_options *options,
+                              neap_server **out);
+
+/*
+ * A stream on a descriptor: a connected TCP socket; a unix socket or an end of
+ * a pipe. It is made non-blocking, and closed with the stream. Does not wait.
+ * Returns 0; or a negative code, and UV_EBADF, UV_ENOTSOCK, UV_ENOTCONN and
+ * UV_EINVAL, for what is something else, leave it open: after any other one it
+ * is closed.
+ */
+NEAP_API int neap_tcp_open(neap_rt *rt, int fd, neap_stream **out);
+NEAP_API int neap_pipe_open(neap_rt *rt, int fd, neap_stream **out);
+
 /*
  * The next connection, first come, first served. Waits, until due_ns at most.
  * Returns 0 and a stream in *out, which the caller closes; UV_EBADF on a closed
@@ -387,6 +513,10 @@ NEAP_API int neap_stream_peek_until(neap_stream *stream, const char *delim,
    the longest prefix of one; what can't be a numeral is the tail. */
 NEAP_API int neap_stream_peek_number(neap_stream *stream, neap_view *out);
 
+/* At least one byte and at most len, copied; 0 at the end. Waits. Returns how
+   many or a negative code. */
+NEAP_API int64_t neap_stream_recv(neap_stream *stream, void *bytes, size_t len);
+
 /* Takes n bytes of what was shown away. Does not wait. */
 NEAP_API void neap_stream_consume(neap_stream *stream, size_t n);
 
@@ -410,6 +540,11 @@ NEAP_API size_t neap_stream_buffered(const neap_stream *stream);
  */
 NEAP_API int neap_stream_write(neap_stream *stream, const neap_bytes *pieces,
                                size_t n, size_t *sent);
+
+/* The same of one piece. Waits. The bytes must not lie in a frame of a task on
+   a shared stack. Returns 0 or a negative code. */
+NEAP_API int neap_stream_send(neap_stream *stream, const void *bytes,
+                              size_t len);
 
 /* Tells the peer that no more will be written, after what is being written.
    Waits. Returns 0 or a negative code. */

@@ -17,7 +17,7 @@ static int neap_time_left(lua_State *L) {
 }
 
 /* neap.shield(fn, ...) -> fn's results. Waits. */
-static int neap_shield(lua_State *L) {
+static int neap_shield_(lua_State *L) {
   struct neapL *N = neapL_self(L);
   neap_rt *rt = neapL_waitrt(L);
   neapL_checkcallable(L, 1);
@@ -37,6 +37,6 @@ static int neap_shield(lua_State *L) {
 
 void neapL_shield_open(lua_State *L, struct neapL *N) {
   static const luaL_Reg functions[] = {
-      {"time_left", neap_time_left}, {"shield", neap_shield}, {NULL, NULL}};
+      {"time_left", neap_time_left}, {"shield", neap_shield_}, {NULL, NULL}};
   neapL_setfuncs(L, N, functions);
 }
