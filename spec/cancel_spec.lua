@@ -1,6 +1,10 @@
 -- Cancellation is level-triggered, deadlines hold, shields keep them out.
 local neap = require("neap")
+local seeds = require("spec.support.seeds")
 local support = require("spec.support")
+
+local once <const> = it -- what is long, or in a process of its own
+local it = seeds.wrap(it)
 
 local function forever()
   neap.sleep(math.huge)
@@ -154,7 +158,7 @@ describe("task:cancel", function()
   end)
 
   -- fault 11
-  it("ends very many tasks in one turn, and memory is used again", function()
+  once("ends very many tasks in one turn, and memory is used again", function()
     local n = support.count(20000, 1000000)
     local function wave()
       local tasks = {}
@@ -433,7 +437,7 @@ describe("neap.time_limit", function()
     end)
   end)
 
-  it("is not needed any more when many are left in time", function()
+  once("is not needed any more when many are left in time", function()
     for _ = 1, support.count(1000, 100000) do
       neap.timeout(60, neap.yield)
     end
@@ -561,11 +565,11 @@ describe("without memory", function()
     neap.yield()
   end
 
-  it("scopes end whole when the runtime's runs out", function()
+  once("scopes end whole when the runtime's runs out", function()
     assert(faults.alloc(body, { after = nothing_left }) > 10)
   end)
 
-  it("scopes end whole when Lua's runs out", function()
+  once("scopes end whole when Lua's runs out", function()
     assert(faults.lua_alloc(body, { after = nothing_left }) > 10)
   end)
 end)

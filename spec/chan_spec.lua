@@ -3,7 +3,11 @@
 -- from https://go.dev/ref/mem ("Channel communication").
 local neap = require("neap")
 local faults = require("spec.support.faults")
+local seeds = require("spec.support.seeds")
 local support = require("spec.support")
+
+local once <const> = it -- what is long, or in a process of its own
+local it = seeds.wrap(it)
 
 local settle = support.settle
 
@@ -444,7 +448,7 @@ describe("the memory of a channel", function()
     assert.equal(refs[2][1], ch:recv())
   end)
 
-  it("does not grow with what goes through", function()
+  once("does not grow with what goes through", function()
     local ch = neap.channel(10)
     local function pass(n)
       for i = 1, n do
@@ -458,7 +462,7 @@ describe("the memory of a channel", function()
     assert(pass(20000) < before + 20)
   end)
 
-  it("survives failing allocations", function()
+  once("survives failing allocations", function()
     if not neap._fail_alloc then
       return
     end
@@ -515,7 +519,7 @@ describe("misuse of a channel", function()
 end)
 
 describe("a closing state", function()
-  it("ends waits on channels, whose close handlers still find them", function()
+  once("ends waits on channels, whose close handlers still find them", function()
     local output, status = support.lua([[
       local neap = require("neap")
       local ch, full = neap.channel(), neap.channel(1)

@@ -1,6 +1,10 @@
 -- Scopes: no task outlives the block that it belongs to, no error is lost.
 local neap = require("neap")
+local seeds = require("spec.support.seeds")
 local support = require("spec.support")
+
+local once <const> = it -- what is long, or in a process of its own
+local it = seeds.wrap(it)
 
 local unpack = table.unpack
 
@@ -500,7 +504,7 @@ describe("the block form", function()
     neap.yield()
   end)
 
-  it("cancels its tasks when its coroutine is collected", function()
+  once("cancels its tasks when its coroutine is collected", function()
     local output, status = support.lua([[
       warn("@on")
       local neap = require("neap")

@@ -396,22 +396,20 @@ describe("what a test leaves", function()
 end)
 
 describe("neap.testing.settle", function()
-  it("waits until every other task waits, and no time passes", function()
-    testing.run(function()
-      local steps, slept = 0, false
-      neap.spawn(function()
-        for _ = 1, 100 do
-          neap.yield()
-          steps = steps + 1
-        end
-        neap.sleep(1)
-        slept = true
-      end)
-      testing.settle()
-      assert.equal(100, steps)
-      assert.is_false(slept)
+  timed_it("waits until every other task waits, and no time passes", function()
+    local steps, slept = 0, false
+    neap.spawn(function()
+      for _ = 1, 100 do
+        neap.yield()
+        steps = steps + 1
+      end
       neap.sleep(1)
-    end, virtual)
+      slept = true
+    end)
+    testing.settle()
+    assert.equal(100, steps)
+    assert.is_false(slept)
+    neap.sleep(1)
   end)
 
   it("looks at the loop: what has arrived is dealt with", function()
@@ -435,19 +433,17 @@ describe("neap.testing.settle", function()
     end)
   end)
 
-  it("lets several tasks settle at the same time", function()
-    testing.run(function()
-      local count = 0
-      for _ = 1, 3 do
-        neap.spawn(function()
-          testing.settle()
-          count = count + 1
-        end)
-      end
-      testing.settle()
-      testing.settle()
-      assert.equal(3, count)
-    end)
+  timed_it("lets several tasks settle at the same time", function()
+    local count = 0
+    for _ = 1, 3 do
+      neap.spawn(function()
+        testing.settle()
+        count = count + 1
+      end)
+    end
+    testing.settle()
+    testing.settle()
+    assert.equal(3, count)
   end)
 
   it("is an error, with a dump, when a task never waits", function()

@@ -1277,6 +1277,16 @@ NEAP_API int neap_watch_open(neap_rt *rt, const char *path,
 NEAP_API int neap_watch_next(neap_watch *watch, uint64_t due_ns,
                              neap_watch_event *out);
 
+/*
+ * For who waits for several things: takes an event that there is, as
+ * neap_watch_next; woken: its place in the queue of waiters was. Does not wait.
+ * Returns what that returns, or UV_EAGAIN.
+ */
+struct neap_list;
+NEAP_API int neap_watch_try(neap_watch *watch, bool woken,
+                            neap_watch_event *out);
+NEAP_API struct neap_list *neap_watch_queue(neap_watch *watch);
+
 /* Whether a task waits for an event. Does not wait. */
 NEAP_API bool neap_watch_waited(const neap_watch *watch);
 

@@ -206,6 +206,26 @@ static struct neap_watch_item *take(struct neap_watch *watch) {
   return item;
 }
 
+/* Takes what there is to tell: 1, 0 at the end, or UV_ENOMEM. */
+static int take_news(struct neap_watch *watch, neap_watch_event *out) {
+  int result = 0;
+  if (watch->nitems > 0 || watch->lost) {
+    struct neap_watch_item *item = take(watch);
+    free_item(watch, watch->shown);
+    watch->shown = item;
+    if (item != NULL)
+      show(watch, out);
+    result = item != NULL ? 1 : UV_ENOMEM;
+  }
+  return result;
+}
+
+/* What is left is for the next one who waits. */
+static void pass_on(struct neap_watch *watch) {
+  if (watch->nitems > 0)
+    neap__waitq_wake_one(&watch->waiters, 0);
+}
+
 int neap_watch_next(neap_watch *watch, uint64_t due_ns, neap_watch_event *out) {
   int err = neap__handle_begin(&watch->handle);
   if (err < 0)
@@ -216,19 +236,24 @@ int neap_watch_next(neap_watch *watch, uint64_t due_ns, neap_watch_event *out) {
                            false);
   if (err == 0 && watch->handle.closed)
     err = UV_ECANCELED;
-  int result = err;
-  if (err == 0 && (watch->nitems > 0 || watch->lost)) {
-    struct neap_watch_item *item = take(watch);
-    free_item(watch, watch->shown);
-    watch->shown = item;
-    if (item != NULL)
-      show(watch, out);
-    result = item != NULL ? 1 : UV_ENOMEM;
-  }
-  if (watch->nitems > 0) /* for the next one who waits */
-    neap__waitq_wake_one(&watch->waiters, 0);
+  int result = err == 0 ? take_news(watch, out) : err;
+  pass_on(watch);
   neap__handle_unref(&watch->handle);
   return result;
+}
+
+int neap_watch_try(neap_watch *watch, bool woken, neap_watch_event *out) {
+  if (watch->handle.closed)
+    return woken ? UV_ECANCELED : UV_EBADF;
+  if (!has_news(watch))
+    return UV_EAGAIN;
+  int result = take_news(watch, out);
+  pass_on(watch);
+  return result;
+}
+
+struct neap_list *neap_watch_queue(neap_watch *watch) {
+  return &watch->waiters;
 }
 
 bool neap_watch_waited(const neap_watch *watch) {

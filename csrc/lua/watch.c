@@ -1,5 +1,6 @@
 /* watch.c: fs.watch and its watchers. */
 #include "lua/fs.h"
+#include "lua/select.h"
 
 #include <uv.h>
 
@@ -76,6 +77,22 @@ static int push_event(lua_State *L, const neap_watch_event *event) {
   return 1;
 }
 
+/* What became of a wait for an event; seconds: how long it was to last. */
+static int push_result(lua_State *L, int more, const neap_watch_event *event,
+                       double seconds) {
+  if (more == 1)
+    return push_event(L, event);
+  if (more == UV_ETIMEDOUT)
+    return neapL_timedout(L, seconds);
+  if (more == UV_EBADF) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "watcher is closed");
+    lua_pushliteral(L, "EBADF");
+    return 3;
+  }
+  return neapL_fail(L, more == 0 ? UV_EOF : more, "watch");
+}
+
 /* watcher:wait([timeout]) -> event | nil, message, code. Waits. nil, "...",
  * "EOF" when what was watched is gone. */
 static int watcher_wait(lua_State *L) {
@@ -86,17 +103,21 @@ static int watcher_wait(lua_State *L) {
   int more = UV_EBADF;
   if (watcher->watch != NULL)
     more = neap_watch_next(watcher->watch, due_ns, &event);
-  if (more == 1)
-    return push_event(L, &event);
-  if (more == UV_ETIMEDOUT)
-    return neapL_timedout(L, luaL_optnumber(L, 2, 0));
-  if (more == UV_EBADF) {
-    lua_pushnil(L);
-    lua_pushliteral(L, "watcher is closed");
-    lua_pushliteral(L, "EBADF");
-    return 3;
-  }
-  return neapL_fail(L, more == 0 ? UV_EOF : more, "watch");
+  return push_result(L, more, &event, luaL_optnumber(L, 2, 0));
+}
+
+/* For neap.select: as wait. */
+static int watcher_select(lua_State *L) {
+  struct watcher *watcher = check(L);
+  bool woken = lua_toboolean(L, 2);
+  neap_watch_event event;
+  int more = woken ? UV_ECANCELED : UV_EBADF;
+  if (watcher->watch != NULL)
+    more = neap_watch_try(watcher->watch, woken, &event);
+  if (more == UV_EAGAIN)
+    return neapL_select_later(L, neap_watch_queue(watcher->watch), false);
+  lua_pushboolean(L, true);
+  return 1 + push_result(L, more, &event, 0);
 }
 
 /* for event in watcher do: ends when the watcher is closed, or when what was
@@ -161,6 +182,7 @@ static const luaL_Reg watcher_meta[] = {
     {"__call", watcher_call},
     {"__close", watcher_close},
     {"__gc", watcher_gc},
+    {"__select", watcher_select},
     {"__tostring", watcher_tostring},
     {NULL, NULL},
 };

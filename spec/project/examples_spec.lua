@@ -60,6 +60,33 @@ function entries.crawler()
   assert(run("crawler", "0"):find("gave up: timed out after 0 s", 1, true))
 end
 
+function entries.workers()
+  local dir <close> = support.tempdir()
+  local one = support.spit(dir .. "/one", "Wikipedia")
+  local two = support.spit(dir .. "/two", ("a"):rep(100000))
+  local output = run("workers", "3", one, dir .. "/missing", two)
+  assert(output:find("11e60398  " .. one, 1, true), output)
+  assert(output:find("%x%x%x%x%x%x%x%x  " .. two), output)
+  assert(output:find(dir .. "/missing: No such file or directory", 1, true), output)
+
+  -- Told to stop while its only worker reads a FIFO: that one is read to its end.
+  -- The shell's `exec` waits until the worker has opened the FIFO.
+  local log = dir .. "/log"
+  output = support.sh(([[
+    mkfifo %s/fifo
+    timeout 60 %s %s 1 %s/fifo %s %s >%s 2>&1 </dev/null &
+    workers=$!
+    exec 3>%s/fifo
+    kill -TERM $(cat /proc/$workers/task/$workers/children)
+    until grep -q stopping %s; do sleep 0.01; done
+    printf Wikipedia >&3
+    exec 3>&-
+    wait $workers || echo "ends with $?"
+    cat %s]]):format(dir, lua, support.quote(root .. "/examples/workers.lua"), dir, one, two, log,
+    dir, log, log))
+  assert.equal(("stopping\n11e60398  %s/fifo\n2 files are left\n"):format(dir), output)
+end
+
 function entries.stuck()
   local output = run("stuck")
   assert(output:find("deadlock: nothing can end this wait", 1, true), output)
