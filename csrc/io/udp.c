@@ -3,6 +3,7 @@
 
 #include "core/mem.h"
 #include "io/dns.h"
+#include "io/udp_system.h"
 
 #include <errno.h>
 #include <string.h>
@@ -252,7 +253,8 @@ static int set_options(const struct neap_udp *udp, const neap_udp_options *o) {
   if ((o->reuseaddr && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0) ||
       (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
       (udp->family == AF_INET6 &&
-       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !udp->dual) != 0))
+       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !udp->dual) != 0) ||
+      neap__udp_system_own_groups(fd, udp->family) != 0)
     return uv_translate_sys_error(errno);
   return 0;
 }

@@ -5,7 +5,7 @@
  * families is set for both.
  */
 #include "io/udp.h"
-#include "io/udp_drops.h"
+#include "io/udp_system.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -250,7 +250,7 @@ size_t neap_udp_queued(const neap_udp *udp) {
 
 uint64_t neap_udp_dropped(const neap_udp *udp) {
   int fd = fd_of(udp);
-  return udp->lost + (fd < 0 ? 0 : neap__udp_drops_count(fd));
+  return udp->lost + (fd < 0 ? 0 : neap__udp_system_drops(fd));
 }
 
 bool neap_udp_waited(const neap_udp *udp) {

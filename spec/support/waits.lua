@@ -973,5 +973,8 @@ end
 for name, row in pairs(require("spec.support.waits_tls")) do
   waits[name] = row
 end
+for name, row in pairs(require("spec.support.waits_udp")) do
+  waits[name] = row
+end
 
 return waits
