@@ -285,6 +285,26 @@ describe("udp:connect", function()
       assert.is_true(a:connect())
     end
   end)
+
+  it("forgets with the peer what its datagrams have met", function()
+    local holder <close>, port = refusing()
+    assert.truthy(holder)
+    local b <close>, port_b = open("127.0.0.1", 0)
+    local a <close> = open("127.0.0.1", 0)
+    for _, polled in ipairs({ false, true }) do
+      assert(a:connect("127.0.0.1", port))
+      assert(a:send("x"))
+      if polled then
+        assert.equal("ECONNREFUSED", (select(3, a:recv())))
+        assert(a:send("x"))
+        poll()
+      end
+      assert(a:connect("127.0.0.1", port_b))
+      assert(a:send("to b"))
+      assert.equal("to b", (b:recv()))
+      assert.equal("ETIMEDOUT", (select(3, a:recv(0))))
+    end
+  end)
 end)
 
 describe("the queue of a UDP socket", function()
@@ -716,6 +736,42 @@ describe("a UDP socket", function()
   end)
 end)
 
+describe("a UDP socket that can't be had", function()
+  -- fault 61
+  it("is a failure, and leaves no descriptor", function()
+    for call, code in pairs({ setsockopt = "EPERM", bind = "EACCES", getsockname = "ENOBUFS" }) do
+      local output, status = support.lua([[
+        local neap = require("neap")
+        print(select(3, neap.net.udp("127.0.0.1", 0)))
+        neap.sleep(0)
+        print(neap.info().handles)
+      ]], { env = ("strace -o /dev/null -e trace=%s -e inject=%s:error=%s"):format(call, call, code) })
+      assert.equal(code .. "\n0\n", output)
+      assert.equal(0, status)
+    end
+  end)
+
+  it("for want of descriptors is a failure", function()
+    local output = support.lua([[
+      local neap = require("neap")
+      neap.net.udp():close()
+      local sockets = {}
+      repeat
+        local socket, message, code = neap.net.udp("127.0.0.1", 0)
+        sockets[#sockets + 1] = socket
+        if not socket then
+          print(message, code)
+        end
+      until not socket
+      for _, socket in ipairs(sockets) do
+        socket:close()
+      end
+      print(#sockets > 10)
+    ]], { env = "ulimit -n 60; " })
+    assert.equal("127.0.0.1:0: Too many open files\tEMFILE\ntrue\n", output)
+  end)
+end)
+
 describe("a UDP socket whose system has no room to send", function()
   local script = [[
     local neap = require("neap")
@@ -746,7 +802,7 @@ describe("a UDP socket whose system has no room to send", function()
       print(b:send("later", "127.0.0.1", port))
       print((a:recv(0)))
     ]])
-    assert.truthy(output:find("^nil\t127.0.0.1:%d+: Operation not permitted\tEPERM\nnil\n$"), output)
+    assert.matches("^nil\t127.0.0.1:%d+: Operation not permitted\tEPERM\nnil\n$", output)
     assert.equal(0, status)
   end)
 

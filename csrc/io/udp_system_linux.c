@@ -16,15 +16,17 @@ uint64_t neap__udp_system_drops(int fd) {
   return info[SK_MEMINFO_DROPS];
 }
 
-/* A socket of IPv6 that stands for IPv4 addresses has both options. For IPv6
-   there is one since Linux 4.20. */
-int neap__udp_system_own_groups(int fd, int family) {
+static int turn_off(int fd, int level, int name) {
   int off = 0;
-  if (setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof off) != 0)
+  return setsockopt(fd, level, name, &off, sizeof off) == 0 ||
+                 errno == ENOPROTOOPT /* an old kernel, or a sandbox */
+             ? 0
+             : -1;
+}
+
+/* A socket of IPv6 has both options, as it may stand for IPv4 addresses. */
+int neap__udp_system_own_groups(int fd, int family) {
+  if (family == AF_INET6 && turn_off(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL) != 0)
     return -1;
-  if (family == AF_INET6 &&
-      setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &off, sizeof off) != 0 &&
-      errno != ENOPROTOOPT)
-    return -1;
-  return 0;
+  return turn_off(fd, IPPROTO_IP, IP_MULTICAST_ALL);
 }

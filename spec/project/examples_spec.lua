@@ -164,7 +164,7 @@ end
 
 function entries.ntp()
   local output = run("ntp")
-  local offset, delay = output:match("^127%.0%.0%.1 is ahead by (%S+) s; there and back in (%S+) ms")
+  local offset, delay = output:match("is ahead by (%S+) s; there and back in (%S+) ms\n$")
   assert(offset, output)
   -- As exact as the way there and the way back are equally long.
   assert(math.abs(offset - 2.5) <= delay / 2000 + 0.001, output)
