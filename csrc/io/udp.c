@@ -3,6 +3,7 @@
 
 #include "core/mem.h"
 #include "io/dns.h"
+#include "io/udp_system.h"
 
 #include <errno.h>
 #include <string.h>
@@ -185,22 +186,27 @@ static int arm(struct neap_udp *udp) {
   return err;
 }
 
-/* Takes what the kernel has, without libuv: for who may not wait until it
-   polls. */
-static void receive_now(struct neap_udp *udp) {
+/* Takes what the kernel has, without libuv: for who may not wait until that
+   polls. Returns 0, UV_EAGAIN when there is nothing, or a negative code. */
+static int receive_now(struct neap_udp *udp) {
   union neap_addr from;
   char *base = buffer(udp->handle.rt);
   uv_os_fd_t fd;
-  if (base == NULL || uv_fileno((uv_handle_t *)&udp->uv, &fd) < 0)
-    return;
+  if (base == NULL)
+    return UV_ENOMEM;
+  int err = uv_fileno((uv_handle_t *)&udp->uv, &fd);
+  if (err < 0)
+    return err;
   struct iovec iov = {.iov_base = base, .iov_len = CHUNK};
   struct msghdr msg = {.msg_name = &from,
                        .msg_namelen = sizeof from,
                        .msg_iov = &iov,
                        .msg_iovlen = 1};
   ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
-  if (n >= 0)
-    receive(udp, base, (size_t)n, &from.any, (msg.msg_flags & MSG_TRUNC) != 0);
+  if (n < 0)
+    return uv_translate_sys_error(errno);
+  receive(udp, base, (size_t)n, &from.any, (msg.msg_flags & MSG_TRUNC) != 0);
+  return 0;
 }
 
 /* --- opening and closing -------------------------------------------------- */
@@ -252,7 +258,8 @@ static int set_options(const struct neap_udp *udp, const neap_udp_options *o) {
   if ((o->reuseaddr && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0) ||
       (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
       (udp->family == AF_INET6 &&
-       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !udp->dual) != 0))
+       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !udp->dual) != 0) ||
+      neap__udp_system_own_groups(fd, udp->family) != 0)
     return uv_translate_sys_error(errno);
   return 0;
 }
@@ -336,6 +343,13 @@ static enum neap_op_fate leave(struct neap_op *op) {
 static const struct neap_op_kind recv_kind = {.what = "udp:recv",
                                               .describe = neap__udp_describe};
 
+/* The time of a wait is over; what it was for may have come all the same.
+   Returns 0, UV_ETIMEDOUT, or a negative code. */
+static int look_again(struct neap_udp *udp) {
+  int err = udp->n > 0 ? 0 : receive_now(udp);
+  return err == UV_EAGAIN || (err == 0 && udp->n == 0) ? UV_ETIMEDOUT : err;
+}
+
 /* Waits for a datagram. UV_ECANCELED: the socket was closed, and its memory may
    be gone. */
 static int wait_datagram(struct neap_udp *udp, uint64_t due_ns) {
@@ -360,10 +374,8 @@ static int wait_datagram(struct neap_udp *udp, uint64_t due_ns) {
   udp->claimed = false;
   if (udp->handle.closed)
     err = err <= NEAP_CANCELLED ? err : UV_ECANCELED;
-  else if (err == UV_ETIMEDOUT && udp->n == 0)
-    receive_now(udp); /* it may be there, only not looked at */
-  if (err == UV_ETIMEDOUT && udp->n > 0)
-    err = 0;
+  else if (err == UV_ETIMEDOUT)
+    err = look_again(udp);
   neap__handle_unref(&udp->handle);
   return err;
 }
@@ -521,6 +533,16 @@ static int keep_port(struct neap_udp *udp) {
   return err;
 }
 
+/* What datagrams to the old peer have met is no news about another one. */
+static void forget_errors(struct neap_udp *udp) {
+  uv_os_fd_t fd;
+  int error;
+  socklen_t len = sizeof error;
+  udp->error = 0;
+  if (uv_fileno((const uv_handle_t *)&udp->uv, &fd) == 0)
+    (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len); /* clears it */
+}
+
 static int disconnect(struct neap_udp *udp) {
   if (!neap__udp_connected(udp))
     return 0;
@@ -528,6 +550,7 @@ static int disconnect(struct neap_udp *udp) {
   if (err < 0)
     return err;
   memset(&udp->remote, 0, sizeof udp->remote);
+  forget_errors(udp);
   return keep_port(udp);
 }
 

@@ -5,7 +5,7 @@
  * families is set for both.
  */
 #include "io/udp.h"
-#include "io/udp_drops.h"
+#include "io/udp_system.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -121,32 +121,33 @@ static bool same_host(const struct sockaddr *a, const union neap_addr *b) {
                 sizeof b->in6.sin6_addr) == 0;
 }
 
-/* The index of the interface that has an address, or 0. */
-static unsigned int interface_with(const union neap_addr *addr) {
+/* Returns the index of the interface that has an address, or a negative code.
+ */
+static int interface_with(const union neap_addr *addr) {
   struct ifaddrs *all, *one;
   unsigned int index = 0;
   if (addr->any.sa_family == AF_INET6 && addr->in6.sin6_scope_id != 0)
-    return addr->in6.sin6_scope_id;
+    return (int)addr->in6.sin6_scope_id;
   if (getifaddrs(&all) != 0)
-    return 0;
+    return uv_translate_sys_error(errno);
   for (one = all; one != NULL && index == 0; one = one->ifa_next) {
     if (same_host(one->ifa_addr, addr))
       index = if_nametoindex(one->ifa_name);
   }
   freeifaddrs(all);
-  return index;
+  return index > 0 ? (int)index : UV_ENODEV;
 }
 
-/* Returns the index of the interface that text names, 0 for NULL, or
-   UV_ENODEV. */
+/* Returns the index of the interface that text names, 0 for NULL, or a negative
+   code. */
 static int index_of(const char *text) {
   union neap_addr addr;
   if (text == NULL)
     return 0;
+  if (neap__addr_parse(text, 0, &addr))
+    return interface_with(&addr);
   unsigned int index = if_nametoindex(text);
-  if (index == 0 && neap__addr_parse(text, 0, &addr))
-    index = interface_with(&addr);
-  return index > 0 ? (int)index : UV_ENODEV;
+  return index > 0 ? (int)index : uv_translate_sys_error(errno);
 }
 
 static void store(struct sockaddr_storage *to, const union neap_addr *addr) {
@@ -250,7 +251,7 @@ size_t neap_udp_queued(const neap_udp *udp) {
 
 uint64_t neap_udp_dropped(const neap_udp *udp) {
   int fd = fd_of(udp);
-  return udp->lost + (fd < 0 ? 0 : neap__udp_drops_count(fd));
+  return udp->lost + (fd < 0 ? 0 : neap__udp_system_drops(fd));
 }
 
 bool neap_udp_waited(const neap_udp *udp) {

@@ -189,6 +189,29 @@ function entries.tls_echo()
   pipe:close()
 end
 
+function entries.ntp()
+  local output = run("ntp")
+  local offset, delay = output:match("is ahead by (%S+) s; there and back in (%S+) ms\n$")
+  assert(offset, output)
+  -- As exact as the way there and the way back are equally long.
+  assert(math.abs(offset - 2.5) <= delay / 2000 + 0.001, output)
+  -- A server that does not want to be asked, after an answer that is not its.
+  local server <close> = assert(net.udp("127.0.0.1", 0))
+  local _, port = server:address()
+  local serving = neap.spawn(function()
+    local answers = { ("\0"):rep(48), "short", string.char(0x24, 0) .. ("\0"):rep(10) .. "RATE" }
+    for _, answer in ipairs(answers) do
+      local request, host, from = server:recv()
+      local times = ("\0"):rep(8) .. request:sub(41, 48) .. ("\0"):rep(16)
+      server:send(#answer == 16 and answer .. times or answer, host, from)
+    end
+  end)
+  local result = assert(neap.process.run({ lua, root .. "/examples/ntp.lua", "127.0.0.1", port }))
+  serving:join()
+  assert.equal("127.0.0.1: go away: RATE\n", result.stdout)
+  assert.equal(1, result.code)
+end
+
 describe("the examples", function()
   for name, entry in pairs(entries) do
     it("work: " .. name, entry)

@@ -994,5 +994,8 @@ end
 for name, row in pairs(require("spec.support.waits_tls")) do
   waits[name] = row
 end
+for name, row in pairs(require("spec.support.waits_udp")) do
+  waits[name] = row
+end
 
 return waits

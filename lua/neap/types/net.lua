@@ -1,6 +1,6 @@
 ---@meta neap.net
 
---- TCP connections, servers and unix sockets. Expected failures are returned
+--- TCP connections, servers, unix sockets and UDP. Expected failures are returned
 --- as `nil, message, code`; misuse raises.
 ---@class neap.net
 local net = {}
@@ -46,6 +46,24 @@ function net.pair() end
 ---@return string? message
 ---@return string? code
 function net.listen(host, port, options) end
+
+---@class neap.net.udp_options
+---@field queue? integer  datagrams that may wait beside those in the kernel (default 64)
+---@field max? integer  bytes; a longer datagram is cut (default: none is)
+---@field reuseaddr? boolean  several sockets may have the port; each gets what goes to a group
+---@field reuseport? boolean  the same; what goes to one address is shared out among them
+---@field ipv6only? boolean  "::" and "*" don't stand for IPv4 as well
+
+--- Opens a UDP socket at a host's address: an IP address, a name, or `"*"`, the
+--- default, for all of both families; port 0, the default, is any free one. Waits
+--- when host is a name.
+---@param host? string
+---@param port? integer
+---@param options? neap.net.udp_options
+---@return neap.udp? socket
+---@return string? message
+---@return string? code
+function net.udp(host, port, options) end
 
 --- What listens for connections; a to-be-closed value. `for conn in server do`
 --- accepts until the server is closed. When the process runs out of
