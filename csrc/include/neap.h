@@ -738,6 +738,14 @@ typedef struct neap_addrs neap_addrs; /* what a name stands for */
 NEAP_API int neap_dns_resolve(neap_rt *rt, const char *host, neap_family family,
                               uint64_t due_ns, neap_addrs **out);
 
+/*
+ * The addresses, two at most, that host stands for by itself: what
+ * neap_dns_resolve gives without a look-up. Does not wait. Returns how many; 0:
+ * it has to be looked up; or UV_EAI_ADDRFAMILY.
+ */
+NEAP_API int neap_dns_known(const char *host, neap_family family,
+                            neap_address out[2]);
+
 /* How many there are, at least one; the one at i < n, its port 0; frees them
    while the runtime is there (NULL is harmless). Does not wait. */
 NEAP_API size_t neap_dns_count(const neap_addrs *addrs);

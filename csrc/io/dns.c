@@ -145,27 +145,28 @@ static int copy_list(struct neap_rt *rt, const struct addrinfo *result,
   return 0;
 }
 
-/* What host stands for by itself; 0: nothing, it has to be looked up. */
-static uint32_t known(const char *host, uint16_t port,
-                      union neap_addr addrs[2]) {
+/* What host stands for by itself, if it is of family: how many in addrs; 0: it
+   has to be looked up; or UV_EAI_ADDRFAMILY. */
+static int known(const char *host, uint16_t port, int family,
+                 union neap_addr addrs[2]) {
+  int n = 0;
   if (neap__addr_parse(host, port, &addrs[0]))
-    return 1;
-  return neap__addr_localhost(host, port, addrs) ? 2 : 0;
+    n = 1;
+  else if (neap__addr_localhost(host, port, addrs))
+    n = 2;
+  if (n == 0 || family == AF_UNSPEC || addrs[0].any.sa_family == family)
+    return family == AF_UNSPEC || n == 0 ? n : 1;
+  if (n == 1)
+    return UV_EAI_ADDRFAMILY;
+  addrs[0] = addrs[1];
+  return 1;
 }
 
-/* The n addresses that are of family. */
-static int pick(struct neap_rt *rt, const union neap_addr *addrs, uint32_t n,
-                int family, struct neap_addrs **out) {
-  uint32_t first = 0;
-  while (first < n && family != AF_UNSPEC &&
-         addrs[first].any.sa_family != family)
-    first++;
-  uint32_t count = family == AF_UNSPEC ? n : n > first;
-  if (count == 0)
-    return UV_EAI_ADDRFAMILY;
-  int err = new_list(rt, count, out);
+static int copy_known(struct neap_rt *rt, const union neap_addr *addrs, int n,
+                      struct neap_addrs **out) {
+  int err = new_list(rt, (uint32_t)n, out);
   if (err == 0)
-    memcpy((*out)->list, &addrs[first], count * sizeof addrs[0]);
+    memcpy((*out)->list, addrs, (size_t)n * sizeof addrs[0]);
   return err;
 }
 
@@ -196,22 +197,34 @@ static int look_up(struct neap_rt *rt, const char *host, uint16_t port,
 int neap__dns_lookup(struct neap_rt *rt, const char *host, uint16_t port,
                      int family, uint64_t due_ns, struct neap_addrs **out) {
   union neap_addr addrs[2];
-  uint32_t n = known(host, port, addrs);
-  if (n > 0)
-    return pick(rt, addrs, n, family, out);
+  int n = known(host, port, family, addrs);
+  if (n != 0)
+    return n < 0 ? n : copy_known(rt, addrs, n, out);
   if (!neap__addr_is_name(host))
     return UV_EAI_NONAME;
   int err = neap__job_pool(rt);
   return err < 0 ? err : look_up(rt, host, port, family, due_ns, out);
 }
 
+static int family_of(neap_family family) {
+  static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
+  return families[family];
+}
+
+int neap_dns_known(const char *host, neap_family family, neap_address out[2]) {
+  union neap_addr addrs[2];
+  int n = known(host, 0, family_of(family), addrs);
+  for (int i = 0; i < n; i++)
+    neap__addr_describe(&addrs[i], &out[i]);
+  return n;
+}
+
 int neap_dns_resolve(neap_rt *rt, const char *host, neap_family family,
                      uint64_t due_ns, neap_addrs **out) {
-  static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
   int err = neap__handle_enter(rt);
   if (err < 0)
     return err;
-  return neap__dns_lookup(rt, host, 0, families[family], due_ns, out);
+  return neap__dns_lookup(rt, host, 0, family_of(family), due_ns, out);
 }
 
 size_t neap_dns_count(const neap_addrs *addrs) {

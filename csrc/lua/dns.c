@@ -88,6 +88,22 @@ static void push_addresses(lua_State *L, const neap_addrs *addrs) {
   }
 }
 
+/* Pushes the list of what host stands for by itself. True; or false with
+   nothing pushed: it is to be looked up, or *err says why not. */
+__attribute__((noinline)) static bool push_known(lua_State *L, const char *host,
+                                                 neap_family family, int *err) {
+  neap_address addresses[2];
+  *err = neap_dns_known(host, family, addresses);
+  if (*err <= 0)
+    return false;
+  lua_createtable(L, *err, 0);
+  for (int i = 0; i < *err; i++) {
+    lua_pushstring(L, addresses[i].text);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return true;
+}
+
 /* dns.resolve(host [, options]) -> addresses | nil, message, code. Waits. */
 static int dns_resolve(lua_State *L) {
   neap_rt *rt = neapL_waitrt(L);
@@ -96,8 +112,13 @@ static int dns_resolve(lua_State *L) {
   lua_settop(L, 2);
   struct limit limit = check_limit(L, rt, 2);
   neap_family family = check_family(L, 2);
+  int err = neap__op_begin(rt);
+  if (err == 0 && push_known(L, host, family, &err))
+    return 1;
+  if (err < 0)
+    return fail(L, err, host, &limit);
   struct result *result = push_result(L);
-  int err = neap_dns_resolve(rt, host, family, limit.due_ns, &result->addrs);
+  err = neap_dns_resolve(rt, host, family, limit.due_ns, &result->addrs);
   if (err < 0)
     return fail(L, err, host, &limit);
   push_addresses(L, result->addrs);

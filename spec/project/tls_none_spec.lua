@@ -1,5 +1,5 @@
--- A build without OpenSSL: everything but TLS works, and TLS says that it is
--- not there. CMake is asked what it would build; that is then put together from
+-- A build without OpenSSL and c-ares: everything else works, and TLS and dns.query
+-- say that they are not there. CMake is asked what it would build; that is then put together from
 -- the objects of the build under test, which takes a second, not a minute.
 local support = require("spec.support")
 
@@ -12,8 +12,8 @@ local function sh(command)
   return output
 end
 
--- The module's objects for these sources ("csrc/io/tcp.c"). One that only a build
--- without OpenSSL has is compiled.
+-- The module's objects for these sources ("csrc/io/tcp.c"). One that only such a build
+-- has is compiled.
 local function objects_of(sources, folder)
   local objects = {}
   local uv = sh("pkg-config --cflags libuv " .. (os.getenv("LUA") or "lua5.4")):gsub("\n", " ")
@@ -33,11 +33,11 @@ local function objects_of(sources, folder)
   return table.concat(objects, " ")
 end
 
-describe("a build without OpenSSL", function()
-  it("has all but TLS, which says so", function()
+describe("a build without OpenSSL and c-ares", function()
+  it("has all but TLS and dns.query, which say so", function()
     local dir <close> = support.tempdir()
     local build = quote(dir.path)
-    sh(("cmake -S . -B %s -DNEAP_TLS=OFF -DNEAP_LUA=%s"):format(build,
+    sh(("cmake -S . -B %s -DNEAP_TLS=OFF -DNEAP_CARES=OFF -DNEAP_LUA=%s"):format(build,
       os.getenv("LUA") or "lua5.4"))
     local sources, seen = {}, {}
     local commands = support.slurp(dir .. "/compile_commands.json")
@@ -46,7 +46,8 @@ describe("a build without OpenSSL", function()
       seen[source] = true
     end
     assert.is_true(seen["csrc/lua/tls_none.c"])
-    for _, source in ipairs({ "csrc/lua/tls.c", "csrc/lua/tls_options.c", "csrc/io/tls.c",
+    assert.is_true(seen["csrc/io/dns_query_none.c"])
+    for _, source in ipairs({ "csrc/io/dns_query.c", "csrc/io/dns_query_channel.c", "csrc/lua/tls.c", "csrc/lua/tls_options.c", "csrc/io/tls.c",
       "csrc/io/tls_load.c" }) do
       assert.is_nil(seen[source], source)
     end
@@ -54,6 +55,7 @@ describe("a build without OpenSSL", function()
     sh(("cc -shared %s -Wl,-z,nodelete -o %s/neap.so %s %s"):format(flags, build,
       objects_of(sources, dir), sh("pkg-config --libs libuv")))
     assert.is_nil(sh("ldd " .. build .. "/neap.so"):match("libssl"))
+    assert.is_nil(sh("ldd " .. build .. "/neap.so"):match("libcares"))
     assert.is_nil(sh("nm -D " .. build .. "/neap.so"):match("SSL_"))
     local output, status = support.lua([[
       local neap = require("neap")
@@ -71,6 +73,11 @@ describe("a build without OpenSSL", function()
       assert(not ok and err:find(missing, 1, true), err)
       ok, err = pcall(function() return neap.tls end)
       assert(not ok and err:find("libssl-dev", 1, true), err)
+      assert(neap.dns.resolve("localhost")[2] == "127.0.0.1")
+      value, message, code = neap.dns.query("some.test", "A", { servers = { "127.0.0.1" } })
+      assert(value == nil and code == "ENOTSUP")
+      assert(message == "dns.query is not in this build of neap: c-ares was not found"
+        .. " (Debian: install libc-ares-dev)", message)
     ]], { env = ("LUA_CPATH=%s'/?.so;;' LUA_CPATH_5_4=%s'/?.so;;' LUA_CPATH_5_5=%s'/?.so;;'")
       :format(build, build, build) })
     assert.equal("", output)
