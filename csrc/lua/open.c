@@ -234,6 +234,7 @@ static const struct part {
     {"map", "neap.combine", true},
     {"race", "neap.combine", true},
     {"testing", "neap.testing", false},
+    {"compat", "neap.compat", false},
 };
 
 static const struct part *find_part(const char *key) {
