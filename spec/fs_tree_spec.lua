@@ -396,7 +396,7 @@ describe("fs.remove", function()
       -- Names that are read with the victim's and removed before it: so there is
       -- time between the two.
       for i = 1, 50 do
-        fs.mkdir(dir .. "/tree/" .. i)
+        spit(dir .. "/tree/" .. i, "")
       end
       fs.remove(dir .. "/tree", { recursive = true })
       for i = 1, 3 do

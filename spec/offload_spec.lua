@@ -1,8 +1,6 @@
 -- neap.offload: functions in the thread pool, in states of their own.
 local faults = require("spec.support.faults")
-local fs = require("neap.fs")
 local neap = require("neap")
-local net = require("neap.net")
 local support = require("spec.support")
 local sysfault = require("spec.support.sysfault")
 
@@ -251,39 +249,6 @@ describe("neap.offload", function()
       neap.offload("while true do end") -- main waits in it
     ]])
     assert.equal("", output)
-  end)
-
-  it("leaves room for files and names, and they for it", function()
-    local holders = {}
-    for i = 1, 10 do
-      holders[i] = neap.spawn(neap.offload, busy)
-    end
-    settle()
-    -- However many there are, each of the others gets through.
-    local server <close> = assert(net.listen("127.0.0.1", 0))
-    local port = select(2, server:address())
-    for _ = 1, 10 do
-      assert(fs.stat("/"))
-      assert(fs.readfile("/proc/self/stat"))
-      local conn <close> = assert(net.connect("127.1", port))
-      assert(conn)
-    end
-    for _, holder in ipairs(holders) do
-      holder:cancel()
-      holder:wait()
-    end
-    -- FIFOs that nobody writes to hold nothing up, look-ups neither.
-    local lookups = {}
-    for i = 1, 50 do
-      lookups[i] = neap.spawn(function()
-        net.connect("no.such.name.invalid", 80)
-      end)
-    end
-    settle()
-    assert.equal("value", neap.offload("return 'value'"))
-    for _, lookup in ipairs(lookups) do
-      lookup:wait()
-    end
   end)
 
   it("runs many at a time", function()

@@ -96,6 +96,7 @@ NEAP_API int neap_lua_close(lua_State *L);
 NEAP_API int luaopen_neap(lua_State *L);
 NEAP_API int luaopen_neap_fs(lua_State *L);
 NEAP_API int luaopen_neap_net(lua_State *L);
+NEAP_API int luaopen_neap_compat_core(lua_State *L);
 NEAP_API int luaopen_neap_testing_core(lua_State *L);
 NEAP_API int luaopen_neap_process(lua_State *L);
 NEAP_API int luaopen_neap_signal(lua_State *L);

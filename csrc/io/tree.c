@@ -80,11 +80,17 @@ const char *neap__tree_folder(struct neap_tree *tree) {
 
 /* --- folders -------------------------------------------------------- */
 
-/* Whether fd is what level was. */
-static bool is_same(int fd, const struct neap_tree_level *level) {
+/* fd if it is what level was. Else it is closed: UV_ENOENT, or why that can't
+   be known. Negative codes pass through. */
+static int check_same(int fd, const struct neap_tree_level *level) {
   neap_fs_info info;
-  return neap__fs_stat_at(fd, "", false, &info) == 0 &&
-         info.dev == level->dev && info.ino == level->ino;
+  if (fd < 0)
+    return fd;
+  int err = neap__fs_stat_at(fd, "", false, &info);
+  if (err == 0 && info.dev == level->dev && info.ino == level->ino)
+    return fd;
+  neap__fd_close(fd);
+  return err < 0 ? err : UV_ENOENT;
 }
 
 static int open_again(int dirfd, const char *name, int flags) {
@@ -173,30 +179,29 @@ int neap__tree_enter(struct neap_tree *tree, bool follow) {
  * that was come to through a link, or was moved, has another "..": then there
  * is still the path, and what it leads to must be the same folder, too.
  */
+static int open_same(struct neap_tree *tree, int inner) {
+  const struct neap_tree_level *level = neap__tree_top(tree);
+  int fd = -1;
+  if (inner >= 0)
+    fd = check_same(open_again(inner, "..", 0), level);
+  if (fd >= 0)
+    return fd;
+  char cut = tree->path[level->path_len];
+  tree->path[level->path_len] = '\0';
+  fd = open_again(AT_FDCWD, level->path_len > 0 ? tree->path : ".", 0);
+  tree->path[level->path_len] = cut;
+  return check_same(fd, level);
+}
+
 static int reopen(struct neap_tree *tree, int inner) {
   struct neap_tree_level *level = neap__tree_top(tree);
-  int fd = inner >= 0 ? open_again(inner, "..", 0) : UV_ENOENT;
-  if (fd >= 0 && !is_same(fd, level)) {
-    neap__fd_close(fd);
-    fd = UV_ENOENT;
-  }
-  if (fd < 0) {
-    char cut = tree->path[level->path_len];
-    tree->path[level->path_len] = '\0';
-    fd = open_again(AT_FDCWD, level->path_len > 0 ? tree->path : ".", 0);
-    tree->path[level->path_len] = cut;
-  }
-  if (fd >= 0 && !is_same(fd, level)) {
-    neap__fd_close(fd);
-    fd = UV_ENOENT;
-  }
-  if (fd < 0)
-    return fd;
-  level->dir = fdopendir(fd);
+  int fd = open_same(tree, inner);
+  level->dir = fd >= 0 ? fdopendir(fd) : NULL;
   if (level->dir == NULL) {
-    int err = last_error();
-    neap__fd_close(fd);
-    return err;
+    level->lost = fd < 0 ? fd : last_error();
+    if (fd >= 0)
+      neap__fd_close(fd);
+    return level->lost;
   }
   seekdir(level->dir, level->place);
   return 0;
@@ -247,7 +252,7 @@ int neap__tree_next(struct neap_tree *tree) {
   struct neap_tree_level *level = neap__tree_top(tree);
   struct dirent *entry;
   if (level->dir == NULL)
-    return UV_ENOENT;
+    return level->lost;
   do {
     errno = 0;
     entry = readdir(level->dir);

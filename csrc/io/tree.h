@@ -24,6 +24,7 @@
 struct neap_tree_level {
   DIR *dir;   /* NULL: parked, or lost */
   long place; /* telldir's, of a parked one */
+  int lost;   /* why it could not be opened again */
   uint64_t dev, ino;
   size_t path_len; /* of its path in tree->path */
   uint32_t passes; /* the user's */

@@ -168,7 +168,7 @@ static void check_word(lua_State *L, int arg, const char *field,
 
 static void check_object(lua_State *L, int arg, const char *field,
                          neap_stdio *io) {
-  const struct neapL_file *file = luaL_testudata(L, -1, "neap.file");
+  const struct neapL_file *file = neapL_file_test(L, -1);
   const struct neapL_conn *conn = luaL_testudata(L, -1, "neap.conn");
   const luaL_Stream *stream = luaL_testudata(L, -1, LUA_FILEHANDLE);
   if (file == NULL && conn == NULL && stream == NULL)

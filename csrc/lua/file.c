@@ -1,6 +1,7 @@
 /* file.c: an open file's methods, those of Lua's own files. */
 #include "lua/file.h"
 
+#include "lua/compat.h"
 #include "lua/formats.h"
 
 #define TYPE "neap.file"
@@ -12,8 +13,32 @@
    how many formats, the formats. */
 #define BEFORE_FORMATS 4
 
+struct neapL_file *neapL_file_test(lua_State *L, int arg) {
+  struct neapL_file *box = luaL_testudata(L, arg, TYPE);
+  return box != NULL ? box : luaL_testudata(L, arg, NEAPL_COMPAT_FILE);
+}
+
+struct neapL_file *neapL_file_self(lua_State *L) {
+  struct neapL_file *box = lua_touserdata(L, 1);
+  if (box != NULL && lua_getmetatable(L, 1)) {
+    bool ours = lua_rawequal(L, -1, lua_upvalueindex(2));
+    lua_pop(L, 1);
+    if (ours)
+      return box;
+  }
+  box = neapL_file_test(L, 1);
+  if (box == NULL) {
+    lua_getfield(L, lua_upvalueindex(2), "__name");
+    luaL_typeerror(L, 1, lua_tostring(L, -1));
+  }
+  return box;
+}
+
 struct neapL_file *neapL_file_check(lua_State *L) {
-  return neapL_checkself(L, TYPE);
+  struct neapL_file *box = neapL_file_self(L);
+  if (box->stock && neapL_file_get(L, box) == NULL)
+    luaL_error(L, "attempt to use a closed file");
+  return box;
 }
 
 /* Its memory goes with the runtime. */
@@ -34,6 +59,8 @@ int neapL_file_failclosed(lua_State *L) {
 
 /* UV_EBADF is what a file says that is closed, or not open for this. */
 int neapL_file_fail(lua_State *L, const struct neapL_file *box, int err) {
+  if (box->stock)
+    return neapL_compat_fail(L, err, NULL);
   if (err == UV_EBADF && neapL_file_get(L, box) == NULL)
     return neapL_file_failclosed(L);
   return neapL_fail(L, err, NULL);
@@ -140,7 +167,7 @@ static int read_formats(lua_State *L, const struct neapL_file *box, int first,
 }
 
 /* file:read(...) -> as io's. Waits. */
-static int file_read(lua_State *L) {
+int neapL_file_read(lua_State *L) {
   struct neapL_file *box = neapL_file_check(L);
   int n = lua_gettop(L) - 1;
   luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
@@ -158,11 +185,13 @@ static int lines_next(lua_State *L) {
   neapL_waitrt(L);
   if (neapL_file_get(L, box) == NULL)
     return luaL_error(L, "file is already closed");
-  lua_settop(L, 0);
+  lua_settop(L, 1);
   luaL_checkstack(L, n + LUA_MINSTACK, "too many arguments");
   for (int i = 1; i <= n; i++)
     lua_pushvalue(L, lua_upvalueindex(BEFORE_FORMATS + i));
-  int results = read_formats(L, box, 1, n);
+  if (box->stock)
+    neapL_checkformats(L, 2, n); /* when io's look at them */
+  int results = read_formats(L, box, 2, n);
   if (lua_toboolean(L, -results))
     return results;
   if (results > 1) /* a failure, and not the end */
@@ -190,10 +219,13 @@ int neapL_file_pushlines(lua_State *L, int file, int n, bool closes) {
 }
 
 /* file:lines(...) -> iterator, as io's. The iterator waits. */
-static int file_lines(lua_State *L) {
+int neapL_file_lines(lua_State *L) {
   struct neapL_file *box = neapL_file_check(L);
   int n = lua_gettop(L) - 1;
-  neapL_file_checklines(L, 2, n);
+  if (box->stock)
+    luaL_argcheck(L, n <= MAX_FORMATS, 2 + MAX_FORMATS, "too many arguments");
+  else
+    neapL_file_checklines(L, 2, n);
   if (neapL_file_get(L, box) == NULL)
     return neapL_file_failclosed(L);
   return neapL_file_pushlines(L, 1, n, false);
@@ -207,8 +239,7 @@ static bool can_wait(lua_State *L, const neap_rt *rt) {
   return rt->sched.current != NULL && lua_gc(L, LUA_GCISRUNNING) != -1;
 }
 
-/* Closes; returns 0 or the code with which writing out or closing failed. */
-static int close_file(lua_State *L, struct neapL_file *box) {
+int neapL_file_shut(lua_State *L, struct neapL_file *box) {
   neap_file *file = neapL_file_get(L, box);
   if (file == NULL)
     return 0;
@@ -234,14 +265,14 @@ static const struct neapL_file_tail *take_tail(lua_State *L,
 }
 
 /* file:close() -> true | nil, message, code. Waits; not cancellable. */
-static int file_close(lua_State *L) {
+int neapL_file_close(lua_State *L) {
   struct neapL_file *box = neapL_file_check(L);
   const struct neapL_file_tail *tail = take_tail(L, box);
-  int err = close_file(L, box);
+  int err = neapL_file_shut(L, box);
   if (tail != NULL)
     return tail->closed(L, box, err);
   if (err < 0)
-    return neapL_fail(L, err, NULL);
+    return neapL_file_fail(L, box, err);
   lua_pushboolean(L, true);
   return 1;
 }
@@ -251,22 +282,23 @@ static void warn_failed(lua_State *L, int err) {
   lua_warning(L, neapL_strerror(err), 0);
 }
 
-/* A failure is raised, unless an error is on its way already. */
-static int file_tbc(lua_State *L) {
-  struct neapL_file *box = neapL_file_check(L);
+/* A failure is raised, unless an error is on its way already; io's say nothing.
+ */
+int neapL_file_tbc(lua_State *L) {
+  struct neapL_file *box = neapL_file_self(L);
   const struct neapL_file_tail *tail = take_tail(L, box);
-  int err = close_file(L, box);
+  int err = neapL_file_shut(L, box);
   if (tail != NULL)
     tail->closed(L, box, 0); /* what it says is for who asks */
-  if (err < 0 && lua_isnoneornil(L, 2))
+  if (err < 0 && !box->stock && lua_isnoneornil(L, 2))
     return luaL_error(L, "closing a file failed: %s", neapL_strerror(err));
   if (err < 0)
     warn_failed(L, err);
   return 0;
 }
 
-static int file_gc(lua_State *L) {
-  struct neapL_file *box = neapL_file_check(L);
+int neapL_file_gc(lua_State *L) {
+  struct neapL_file *box = neapL_file_self(L);
   neap_rt *rt = neapL_peekrt(L);
   neap_fs_free_blob(&box->blob);
   if (box->file == NULL || rt == NULL || rt->closed) {
@@ -274,7 +306,7 @@ static int file_gc(lua_State *L) {
     return 0;
   }
   neapL_gc_enter(L, neap_file_has_waiters(box->file));
-  bool was_open = neapL_file_get(L, box) != NULL &&
+  bool was_open = neapL_file_get(L, box) != NULL && !box->stock &&
                   (box->tail == NULL || !box->tail->quiet);
   take_tail(L, box);
   int err = 0;
@@ -288,8 +320,8 @@ static int file_gc(lua_State *L) {
   return 0;
 }
 
-static int file_tostring(lua_State *L) {
-  struct neapL_file *box = neapL_file_check(L);
+int neapL_file_tostring(lua_State *L) {
+  struct neapL_file *box = neapL_file_self(L);
   if (neapL_file_get(L, box) == NULL)
     lua_pushliteral(L, "file (closed)");
   else
@@ -298,13 +330,13 @@ static int file_tostring(lua_State *L) {
 }
 
 static const luaL_Reg file_methods[] = {
-    {"read", file_read},
-    {"lines", file_lines},
+    {"read", neapL_file_read},
+    {"lines", neapL_file_lines},
     {"write", neapL_file_write},
     {"seek", neapL_file_seek},
     {"flush", neapL_file_flush},
     {"setvbuf", neapL_file_setvbuf},
-    {"close", file_close},
+    {"close", neapL_file_close},
     {"pread", neapL_file_pread},
     {"pwrite", neapL_file_pwrite},
     {"stat", neapL_file_stat},
@@ -319,9 +351,9 @@ static const luaL_Reg file_methods[] = {
 };
 
 static const luaL_Reg file_meta[] = {
-    {"__close", file_tbc},
-    {"__gc", file_gc},
-    {"__tostring", file_tostring},
+    {"__close", neapL_file_tbc},
+    {"__gc", neapL_file_gc},
+    {"__tostring", neapL_file_tostring},
     {NULL, NULL},
 };
 

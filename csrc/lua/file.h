@@ -1,11 +1,14 @@
 /*
  * file.h: the file object of scripts: its type and reading in file.c, writing
- * in file_write.c, the rest of its methods in file_attr.c and file_lock.c.
+ * in file_write.c, the rest of its methods in file_attr.c and file_lock.c; and
+ * the same as one of io's own in compat_file.c.
  */
 #ifndef NEAP_LUA_FILE_H
 #define NEAP_LUA_FILE_H
 
 #include "lua/neapl.h"
+
+#include <stdio.h>
 
 struct neapL_file;
 
@@ -19,7 +22,7 @@ struct neapL_file_tail {
   void (*dropped)(struct neapL_file *box);
 };
 
-/* What the userdata "neap.file" holds. */
+/* What the userdata "neap.file" and "neap.compat.file" hold. */
 struct neapL_file {
   neap_file *file; /* NULL: not open yet, or given up */
   /* Bytes on their way to a Lua string: should making it raise, they are freed
@@ -28,6 +31,8 @@ struct neapL_file {
   const struct neapL_file_tail *tail; /* NULL: nothing */
   neap_process *process;              /* the tail's: popen.c */
   int fd;                             /* the tail's: std.c */
+  bool stock;  /* of neap.compat: what it returns and raises is io's */
+  FILE *stdio; /* compat_file.c: C's own stream of a standard descriptor */
 };
 
 /* Makes the types of files and of their locks. */
@@ -37,7 +42,12 @@ void neapL_file_openlock(lua_State *L, struct neapL *N);
 /* Pushes a file object that is not open yet. */
 struct neapL_file *neapL_file_new(lua_State *L);
 
-/* The file object at 1 in one of its methods. Raises for anything else. */
+/* The file object at arg, or NULL for anything else. */
+struct neapL_file *neapL_file_test(lua_State *L, int arg);
+
+/* The file object at 1 in one of its methods. Raises for anything else; check
+   also for a closed one, if io's would. */
+struct neapL_file *neapL_file_self(lua_State *L);
 struct neapL_file *neapL_file_check(lua_State *L);
 
 /* The file, or NULL when it is closed. */
@@ -61,7 +71,22 @@ void neapL_file_checklines(lua_State *L, int first, int n);
  */
 int neapL_file_pushlines(lua_State *L, int file, int n, bool closes);
 
-/* Methods, of file_write.c: */
+/* Closes where one may wait and where not; not cancellable. Returns 0 or the
+   code with which writing out or closing failed. */
+int neapL_file_shut(lua_State *L, struct neapL_file *box);
+
+/* Makes a string of the argument, as io writes it. */
+void neapL_file_checktext(lua_State *L, int arg);
+
+/* Methods, of file.c: */
+int neapL_file_read(lua_State *L);
+int neapL_file_lines(lua_State *L);
+int neapL_file_close(lua_State *L);
+int neapL_file_tbc(lua_State *L);
+int neapL_file_gc(lua_State *L);
+int neapL_file_tostring(lua_State *L);
+
+/* of file_write.c: */
 int neapL_file_write(lua_State *L);
 int neapL_file_seek(lua_State *L);
 int neapL_file_flush(lua_State *L);

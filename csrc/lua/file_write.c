@@ -3,8 +3,7 @@
 
 #include <stdio.h>
 
-/* Makes a string of the argument, as io writes it. */
-static void checktext(lua_State *L, int arg) {
+void neapL_file_checktext(lua_State *L, int arg) {
   if (NEAPL_IO_SHORT_FLOATS && lua_type(L, arg) == LUA_TNUMBER &&
       !lua_isinteger(L, arg)) {
     char text[64];
@@ -45,7 +44,7 @@ int neapL_file_write(lua_State *L) {
   int top = lua_gettop(L);
   for (int arg = 2; arg <= top; arg++) {
     if (lua_type(L, arg) != LUA_TSTRING)
-      checktext(L, arg);
+      neapL_file_checktext(L, arg);
   }
   neapL_waitrt(L); /* raises when the runtime, which has the file, has ended */
   if (box->file == NULL || neap_file_is_closed(box->file))

@@ -6,8 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define FILE_MODE 0666 /* less the process's umask */
-#define MODE_MAX  07777
+#define MODE_MAX 07777
 
 /* What follows the first letter of a mode: "+", then "b" and "x" in any
    order. Returns false when it is no such thing. */
@@ -23,8 +22,7 @@ static bool parse_rest(const char *rest, bool *update, bool *exclusive) {
   return true;
 }
 
-/* io.open's modes and "x" as open(2)'s flags, or -1. */
-static int mode_flags(const char *mode) {
+int neapL_fs_modeflags(const char *mode) {
   bool update = false, exclusive = false;
   if (mode[0] == '\0' || !parse_rest(mode + 1, &update, &exclusive))
     return -1;
@@ -92,15 +90,15 @@ static int named_flags(const char *names) {
 
 /* The mode, or the table of flags= and perm=, at arg. */
 static int checkflags(lua_State *L, int arg, int *perm) {
-  *perm = FILE_MODE;
+  *perm = NEAPL_FILE_MODE;
   if (lua_type(L, arg) != LUA_TTABLE) {
-    int flags = mode_flags(luaL_optstring(L, arg, "r"));
+    int flags = neapL_fs_modeflags(luaL_optstring(L, arg, "r"));
     luaL_argcheck(L, flags >= 0, arg, "invalid mode");
     return flags;
   }
-  *perm = (int)neapL_optfieldint(L, arg, "perm", 0, MODE_MAX, FILE_MODE);
+  *perm = (int)neapL_optfieldint(L, arg, "perm", 0, MODE_MAX, NEAPL_FILE_MODE);
   const char *names = neapL_optfieldstring(L, arg, "flags", "r");
-  int flags = mode_flags(names);
+  int flags = neapL_fs_modeflags(names);
   if (flags < 0)
     flags = named_flags(names);
   if (flags < 0)
@@ -138,7 +136,7 @@ int neapL_fs_lines(lua_State *L) {
   struct neapL_file *box = neapL_file_new(L);
   lua_insert(L, 2);
   neap_file *file;
-  int err = neap_file_open(rt, path, O_RDONLY, FILE_MODE, &file);
+  int err = neap_file_open(rt, path, O_RDONLY, NEAPL_FILE_MODE, &file);
   if (err < 0)
     return neapL_fail(L, err, path);
   box->file = file;

@@ -35,6 +35,7 @@ static const struct part {
     {"all", "neap.combine", true},      {"all_settled", "neap.combine", true},
     {"any", "neap.combine", true},      {"map", "neap.combine", true},
     {"race", "neap.combine", true},     {"testing", "neap.testing", false},
+    {"compat", "neap.compat", false},
 };
 
 /* Those written in C. */

@@ -4,6 +4,7 @@
  */
 #include "lua/process.h"
 
+#include "lua/compat.h"
 #include "lua/file.h"
 
 #include <string.h>
@@ -17,9 +18,7 @@ static int end_process(neap_process *process, neap_status *status) {
   return err < 0 ? err : neap_process_result(process, status);
 }
 
-/* As os.execute and a popen's close: true or nil, "exit" or "signal", number.
- */
-static int push_status(lua_State *L, neap_status status) {
+int neapL_popen_pushstatus(lua_State *L, neap_status status) {
   if (status.code == 0 && status.signal == 0)
     lua_pushboolean(L, true);
   else
@@ -37,7 +36,8 @@ static int closed(lua_State *L, struct neapL_file *box, int err) {
   neap_process_free(process);
   if (err == 0)
     err = end_err;
-  return err < 0 ? neapL_fail(L, err, NULL) : push_status(L, status);
+  return err < 0 ? neapL_file_fail(L, box, err)
+                 : neapL_popen_pushstatus(L, status);
 }
 
 static void dropped(struct neapL_file *box) {
@@ -48,9 +48,8 @@ static void dropped(struct neapL_file *box) {
 static const struct neapL_file_tail popen_tail = {.closed = closed,
                                                   .dropped = dropped};
 
-/* process.popen(command [, mode]) -> file | nil, message, code. Waits, but not
-   for the command. */
-int neapL_popen(lua_State *L) {
+int neapL_popen_with(lua_State *L,
+                     struct neapL_file *(*new_file)(lua_State *L)) {
   const char *command = neapL_checkpath(L, 1);
   const char *mode = luaL_optstring(L, 2, "r");
   luaL_argcheck(L, strcmp(mode, "r") == 0 || strcmp(mode, "w") == 0, 2,
@@ -62,11 +61,18 @@ int neapL_popen(lua_State *L) {
   *o = (neap_process_options){
       .size = sizeof *o, .file = "/bin/sh", .argv = argv};
   o->stdio[piped].kind = NEAP_STDIO_BUFFERED;
-  struct neapL_file *box = neapL_file_new(L);
+  struct neapL_file *box = new_file(L);
   int err = neap_process_spawn(rt, o, &box->process);
   if (err < 0)
-    return neapL_fail(L, err, command);
+    return box->stock ? neapL_compat_fail(L, err, command)
+                      : neapL_fail(L, err, command);
   box->file = o->files[piped];
   box->tail = &popen_tail;
   return 1;
+}
+
+/* process.popen(command [, mode]) -> file | nil, message, code. Waits, but not
+   for the command. */
+int neapL_popen(lua_State *L) {
+  return neapL_popen_with(L, neapL_file_new);
 }

@@ -24,7 +24,14 @@ void neapL_command_started(lua_State *L, int arg);
 int neapL_command_fail(lua_State *L, const neap_process_options *options,
                        int err);
 
-/* process.popen */
+/* process.popen; and the same with a file object that new_file pushes. */
+struct neapL_file;
 int neapL_popen(lua_State *L);
+int neapL_popen_with(lua_State *L,
+                     struct neapL_file *(*new_file)(lua_State *L));
+
+/* Pushes what os.execute and a popen's close return: true or nil, "exit" or
+   "signal", number; returns 3. */
+int neapL_popen_pushstatus(lua_State *L, neap_status status);
 
 #endif

@@ -22,7 +22,7 @@ static int check_fd(lua_State *L, int arg) {
   const luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
   if (stream != NULL)
     return stream->closef != NULL ? fileno(stream->f) : -1;
-  const struct neapL_file *box = luaL_testudata(L, arg, "neap.file");
+  const struct neapL_file *box = neapL_file_test(L, arg);
   if (box == NULL)
     luaL_typeerror(L, arg, "file or descriptor");
   if (box->file == NULL || neapL_peekrt(L) == NULL)

@@ -139,6 +139,60 @@ function entries.pipeline()
   assert(output:find("1 a\n%s+2 b\n"), output)
 end
 
+-- The lines of a text, sorted: what runs at once ends in any order.
+local function sorted(text)
+  local lines = {}
+  for line in text:gmatch("[^\n]+") do
+    lines[#lines + 1] = line
+  end
+  table.sort(lines)
+  return lines
+end
+
+-- Runs an example as `arguments` say; both outputs and the exit code.
+local function run_shell(name, arguments)
+  return support.sh(("timeout 60 %s %s %s </dev/null"):format(lua,
+    support.quote(root .. "/examples/" .. name .. ".lua"), arguments))
+end
+
+function entries.du()
+  local dir <close> = support.tempdir()
+  support.sh(([[
+    cd %s
+    for i in $(seq 40); do
+      mkdir -p "a/$i/odd name/.hidden"
+      head -c $((i * 1000)) /dev/zero >"a/$i/file"
+      head -c 5000 /dev/zero >"a/$i/odd name/.hidden/x"
+    done
+    ln a/1/file a/1/again; ln -s /usr a/2/link; mkfifo a/3/fifo; truncate -s 1G a/4/sparse
+  ]]):format(support.quote(dir.path)))
+  local path = support.quote(dir.path)
+  local expected = support.sh("du -k " .. path)
+  assert.same(sorted(expected), sorted(run("du", dir.path)))
+  -- The whole comes last, and what is missing is a failure of this one alone.
+  local output, status = run_shell("du", path .. " /no/such/folder 2>/dev/null")
+  assert.equal(1, status)
+  assert.same(sorted(expected), sorted(output))
+  assert(output:find("\t" .. dir.path .. "\n$"), output)
+end
+
+function entries.grep()
+  local folders = support.quote(root .. "/csrc") .. " " .. support.quote(root .. "/docs")
+  local expected, found = support.sh("grep -rnI neap_fs_copy " .. folders)
+  local output, status = run_shell("grep", "neap_fs_copy " .. folders)
+  assert.equal(found, status)
+  assert.same(sorted(expected), sorted(output))
+  local dir <close> = support.tempdir()
+  support.spit(dir .. "/binary", "a word\0\n")
+  support.spit(dir .. "/empty", "")
+  support.spit(dir .. "/text", "no\na word")
+  assert.same({ dir .. "/text:2:a word" }, sorted(run("grep", "w%w+d$", dir.path)))
+  assert.same({ "", 1 }, { run_shell("grep", "nothing " .. support.quote(dir.path)) })
+  output, status = run_shell("grep", "word " .. support.quote(dir.path) .. "/none")
+  assert.equal(2, status)
+  assert(output:find("No such file or directory", 1, true), output)
+end
+
 function entries.rerun()
   local dir <close> = support.tempdir()
   local log = dir .. "/log"

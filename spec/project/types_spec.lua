@@ -4,8 +4,8 @@ local support = require("spec.support")
 
 -- Modules that scripts require; each is a class of the same name in types/.
 local module_names = {
-  "neap", "neap.dns", "neap.fs", "neap.net", "neap.net.ip", "neap.process", "neap.signal",
-  "neap.testing", "neap.tls", "neap.tty",
+  "neap", "neap.compat", "neap.dns", "neap.fs", "neap.net", "neap.net.ip", "neap.process",
+  "neap.signal", "neap.testing", "neap.tls", "neap.tty",
 }
 
 -- class -> member -> "field" or "function", read off the annotation files:

@@ -586,6 +586,70 @@ waits["fs.writefile, atomic"] = with_file(function(path)
   return fs.writefile(path, "new", { atomic = true })
 end, true)
 
+-- -- io and os as neap.compat swaps them
+
+local core = require("neap.compat.core")
+for name, row in pairs({
+  ["patched io.open"] = {
+    function(path)
+      local file <close> = assert(core.io.open(path))
+      return core.io.type(file)
+    end,
+    "file",
+  },
+  ["patched io.lines"] = {
+    function(path)
+      local next_line, _, _, closing = core.io.lines(path)
+      local file <close> = closing
+      return file and next_line()
+    end,
+    "line",
+  },
+  ["patched io.tmpfile"] = {
+    function()
+      local file <close> = assert(core.io.tmpfile())
+      return core.io.type(file)
+    end,
+    "file",
+  },
+  ["patched io.popen"] = {
+    function()
+      local pipe <close> = assert(core.io.popen("echo text"))
+      return pipe:read()
+    end,
+    "text",
+  },
+  ["patched os.execute"] = {
+    function()
+      return core.os.execute("exit 0")
+    end,
+    true,
+  },
+  ["patched os.rename"] = {
+    function(path)
+      return core.os.rename(path, path)
+    end,
+    true,
+  },
+  ["patched os.remove"] = {
+    function(path)
+      return core.os.remove(path)
+    end,
+    function(value, message)
+      return value == true or tostring(message):find("No such file") ~= nil
+    end,
+  },
+  ["patched os.tmpname"] = {
+    function()
+      local name = core.os.tmpname()
+      return os.remove(name)
+    end,
+    true,
+  },
+}) do
+  waits[name] = with_file(row[1], row[2])
+end
+
 waits["file:lock"] = function()
   local dir = support.tempdir()
   local path = support.spit(dir .. "/file", "")
