@@ -31,6 +31,7 @@ local homes = {
   ["csrc/io/spawn.c"] = { "_exit" }, -- of a child that could not run its program
   ["csrc/core/rt.c"] = { "getenv", "uv_run" },
   ["csrc/io/job.c"] = { "uv_queue_work", "getenv" }, -- libuv's UV_THREADPOOL_SIZE
+  ["csrc/io/listen.c"] = { "getenv" }, -- systemd's LISTEN_FDS
   ["csrc/io/tls_load.c"] = { "getenv" }, -- OpenSSL's SSL_CERT_FILE
   ["csrc/lua/neapl.c"] = { "strerror" }, -- as Lua's own io does
   ["csrc/core/overflow.c"] = { "signal" }, -- in a signal handler, back to the default

@@ -373,6 +373,9 @@ typedef struct neap_address {
   char text[108];     /* IP address or path */
 } neap_address;
 
+/* How many bytes the path of a unix socket may have. */
+#define NEAP_UNIX_PATH_MAX 107
+
 /* What became of one address that was tried. */
 typedef struct neap_attempt {
   int err;
@@ -400,6 +403,11 @@ typedef struct neap_listen_options {
   int backlog;    /* 0: as many as the system allows */
   bool reuseport; /* several processes may listen on one port */
   bool ipv6only;  /* "::" and "*" don't stand for IPv4 addresses as well */
+  int mode;       /* of a unix socket's file; 0: as the umask says */
+  /* Take a socket that listens already: fd is the server's if that works; host
+     and port are not looked at. */
+  bool inherited;
+  int fd;
 } neap_listen_options;
 
 /*
@@ -423,8 +431,11 @@ NEAP_API int neap_pair(neap_rt *rt, neap_stream **a, neap_stream **b);
 
 /*
  * Listens on host ("*": every address; a name is looked up) and port (0: any
- * free one), or on "unix:/path". Waits. Returns 0 and a server in *out, which
- * the caller closes; or a negative code. options may be NULL.
+ * free one), on "unix:/path", or "unix:@name" in Linux's abstract names. A file
+ * that is in the path's way is removed if it is that of a socket on which
+ * nobody listens; the server's own goes at its end, if it is still there.
+ * Waits. Returns 0 and a server in *out, which the caller closes; or a negative
+ * code. options may be NULL.
  */
 NEAP_API int neap_listen(neap_rt *rt, const char *host, uint16_t port,
                          const neap_listen_options *options, neap_server **out);
@@ -456,6 +467,16 @@ NEAP_API int neap_pipe_listen(neap_rt *rt, const char *path,
  */
 NEAP_API int neap_tcp_open(neap_rt *rt, int fd, neap_stream **out);
 NEAP_API int neap_pipe_open(neap_rt *rt, int fd, neap_stream **out);
+
+/*
+ * How many sockets that listen this process was started with, as by systemd:
+ * descriptors from NEAP_LISTEN_FDS_FIRST on; see sd_listen_fds(3). They are not
+ * passed on to child processes from now on. *names is left alone or becomes
+ * their names with colons between them, or NULL: valid as getenv's result. Does
+ * not wait. Returns the number or a negative UV_E*.
+ */
+#define NEAP_LISTEN_FDS_FIRST 3
+NEAP_API int neap_listen_fds(const char **names);
 
 /*
  * The next connection, first come, first served. Waits, until due_ns at most.

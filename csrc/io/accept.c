@@ -1,5 +1,5 @@
 /*
- * accept.c: listening. Connections wait in the kernel's own queue: a task that
+ * accept.c: a server. Connections wait in the kernel's own queue: a task that
  * wants one takes it there itself, and waits for the socket to be readable
  * when there is none. So a wait that is called off has taken nothing, and what
  * a shortage of descriptors means is decided here: libuv's own listening would
@@ -7,7 +7,6 @@
  */
 #include "io/accept.h"
 
-#include "io/dns.h"
 #include "io/pipe.h"
 #include "io/tcp.h"
 
@@ -15,7 +14,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define MS ((uint64_t)1000 * 1000)
@@ -36,10 +34,10 @@ struct neap_server {
   int family;
   bool armed;
   struct neap_list waiters;
-  uint64_t pause_ns;      /* the last pause; 0: none since a success */
-  uint64_t until_ns;      /* until then nobody tries */
-  struct neap_wrap *wrap; /* what connections pass, or NULL */
-  char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* to unlink */
+  uint64_t pause_ns;          /* the last pause; 0: none since a success */
+  uint64_t until_ns;          /* until then nobody tries */
+  struct neap_wrap *wrap;     /* what connections pass, or NULL */
+  struct neap_pipe_file file; /* goes with it */
 };
 
 static struct neap_server *server_of(struct neap_handle *handle) {
@@ -62,140 +60,52 @@ static void describe(const struct neap_handle *handle, char *out, size_t size) {
 static const struct neap_handle_kind kind = {.what = "server",
                                              .describe = describe};
 
-/* --- the listening socket ------------------------------------------------- */
+/* --- its life ------------------------------------------------------------- */
 
 static void end(struct neap_handle *handle) {
   struct neap_server *server = server_of(handle);
   neap__waitq_wake_all(&server->waiters, UV_ECANCELED);
   uv_close((uv_handle_t *)&server->poll, neap__handle_on_closed);
+  neap__pipe_remove(&server->file);
   close(server->fd); /* libuv's polling has let go of it */
   if (server->wrap != NULL)
     server->wrap->free(server->wrap);
-  if (server->path[0] != '\0')
-    unlink(server->path);
 }
 
-static int set_option(int fd, int level, int name, int on) {
-  return setsockopt(fd, level, name, &on, sizeof on);
-}
-
-/* Returns 0, or -1 and errno. */
-static int set_options(int fd, int family, const neap_listen_options *o) {
-  if (family == AF_UNIX)
-    return 0;
-  if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0)
-    return -1;
-  if (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0)
-    return -1;
-  if (family == AF_INET6)
-    return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->ipv6only);
-  return 0;
-}
-
-/* A socket that listens on addr, or a negative UV_E*. */
-static int open_socket(const struct sockaddr *addr, socklen_t len,
-                       const neap_listen_options *o) {
-  int family = addr->sa_family;
-  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return uv_translate_sys_error(errno);
-  int backlog = o->backlog > 0 ? o->backlog : SOMAXCONN;
-  if (set_options(fd, family, o) != 0 || bind(fd, addr, len) != 0 ||
-      listen(fd, backlog) != 0) {
-    int err = uv_translate_sys_error(errno);
-    close(fd);
-    return err;
+bool neap__accept_has(const struct neap_rt *rt, int fd) {
+  if (rt->io == NULL)
+    return false;
+  const struct neap_list *head = &rt->io->handles;
+  for (struct neap_list *at = head->next; at != head; at = at->next) {
+    struct neap_handle *handle = NEAP_LIST_ENTRY(at, struct neap_handle, link);
+    if (handle->kind == &kind && !handle->closed && server_of(handle)->fd == fd)
+      return true;
   }
-  return fd;
+  return false;
 }
 
-/* A server on fd, which is its own from now on, or closed on failure. */
-static int new_server(struct neap_rt *rt, int fd, int family,
-                      struct neap_server **out) {
-  void *block = NULL;
+int neap__accept_new(struct neap_rt *rt, int fd, int family,
+                     const struct neap_pipe_file *file,
+                     struct neap_server **out) {
+  void *block;
   int err = neap__handle_new(rt, sizeof(struct neap_server), end, &block);
+  if (err < 0)
+    return err;
   struct neap_server *server = block;
-  if (err == 0)
-    err = uv_poll_init(rt->loop, &server->poll, fd);
+  err = uv_poll_init(rt->loop, &server->poll, fd);
   if (err < 0) {
-    close(fd);
-    if (server != NULL)
-      neap__handle_unref(&server->handle);
+    neap__handle_unref(&server->handle);
     return err;
   }
   server->handle.kind = &kind;
   server->fd = fd;
   server->family = family;
+  if (file != NULL)
+    server->file = *file;
   neap__list_init(&server->waiters);
   neap__handle_opened_uv(&server->handle, (uv_handle_t *)&server->poll);
   *out = server;
   return 0;
-}
-
-static int listen_unix(struct neap_rt *rt, const char *path,
-                       const neap_listen_options *o, struct neap_server **out) {
-  struct sockaddr_un un;
-  int fd = neap__pipe_address(path, &un);
-  if (fd == 0)
-    fd = open_socket((struct sockaddr *)&un, sizeof un, o);
-  if (fd < 0)
-    return fd;
-  int err = new_server(rt, fd, AF_UNIX, out);
-  if (err < 0)
-    unlink(path);
-  else
-    memcpy((*out)->path, un.sun_path, sizeof un.sun_path);
-  return err;
-}
-
-static int listen_ip(struct neap_rt *rt, const union neap_addr *addr,
-                     const neap_listen_options *o, struct neap_server **out) {
-  int fd = open_socket(&addr->any, neap__addr_len(addr), o);
-  return fd < 0 ? fd : new_server(rt, fd, addr->any.sa_family, out);
-}
-
-/* On every address: of both families where the system has both. */
-static int listen_any(struct neap_rt *rt, uint16_t port,
-                      const neap_listen_options *o, struct neap_server **out) {
-  union neap_addr addr;
-  neap__addr_parse("::", port, &addr);
-  int err = listen_ip(rt, &addr, o, out);
-  if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && !o->ipv6only) {
-    neap__addr_parse("0.0.0.0", port, &addr);
-    err = listen_ip(rt, &addr, o, out);
-  }
-  return err;
-}
-
-/* On the first of host's addresses that will do. */
-static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
-                       const neap_listen_options *o, struct neap_server **out) {
-  struct neap_addrs *addrs;
-  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, NEAP_NEVER, &addrs);
-  if (err < 0)
-    return err;
-  for (uint32_t i = 0; i < addrs->n; i++) {
-    err = listen_ip(rt, &addrs->list[i], o, out);
-    if (err == 0)
-      break;
-  }
-  neap_dns_free(addrs);
-  return err;
-}
-
-int neap_listen(neap_rt *rt, const char *host, uint16_t port,
-                const neap_listen_options *options, neap_server **out) {
-  neap_listen_options none = {.size = sizeof none};
-  const neap_listen_options *o = options != NULL ? options : &none;
-  int err = neap__handle_enter(rt);
-  if (err < 0)
-    return err;
-  const char *path = neap__addr_unix(host);
-  if (path != NULL)
-    return listen_unix(rt, path, o, out);
-  if (strcmp(host, "*") == 0)
-    return listen_any(rt, port, o, out);
-  return listen_host(rt, host, port, o, out);
 }
 
 int neap_server_address(neap_server *server, neap_address *out) {

@@ -10,6 +10,17 @@
 #include <strings.h>
 #include <sys/un.h>
 
+/* The interface of "fe80::1%2": libuv knows names only. */
+static uint32_t scope_number(const char *text) {
+  const char *scope = strchr(text, '%');
+  uint32_t n = 0;
+  if (scope == NULL)
+    return 0;
+  for (scope++; *scope >= '0' && *scope <= '9' && n < 100000000; scope++)
+    n = 10 * n + (uint32_t)(*scope - '0');
+  return *scope == '\0' ? n : 0;
+}
+
 bool neap__addr_parse(const char *text, uint16_t port, union neap_addr *out) {
   union neap_addr addr;
   memset(&addr, 0, sizeof addr);
@@ -17,6 +28,8 @@ bool neap__addr_parse(const char *text, uint16_t port, union neap_addr *out) {
     memset(&addr, 0, sizeof addr);
     if (uv_ip6_addr(text, port, &addr.in6) != 0)
       return false;
+    if (addr.in6.sin6_scope_id == 0)
+      addr.in6.sin6_scope_id = scope_number(text);
   }
   *out = addr;
   return true;

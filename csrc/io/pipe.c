@@ -1,51 +1,62 @@
 /* pipe.c: connections over unix sockets; see pipe.h. */
 #include "io/pipe.h"
 
+#include "io/retry.h"
+
+#include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-int neap__pipe_address(const char *path, struct sockaddr_un *out) {
+int neap__pipe_address(const char *path, struct neap_pipe_address *out) {
   size_t len = strlen(path);
-  if (len >= sizeof out->sun_path)
+  const bool abstract = path[0] == '@';
+  if (len == (abstract ? 1 : 0))
+    return UV_EINVAL;
+  if (len >= sizeof out->un.sun_path)
     return UV_ENAMETOOLONG;
   memset(out, 0, sizeof *out);
-  out->sun_family = AF_UNIX;
-  memcpy(out->sun_path, path, len);
+  out->un.sun_family = AF_UNIX;
+  memcpy(out->un.sun_path, path, len);
+  if (abstract) /* its name has no end but the address's */
+    out->un.sun_path[0] = '\0';
+  out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len +
+                         (abstract ? 0 : 1));
   return 0;
 }
 
-static void on_connect(uv_connect_t *req, int status) {
-  neap__op_wake(neap__op_of(req), status);
+/* A socket that is connected to address, or a negative UV_E*; UV_EAGAIN: so
+   many wait to be accepted that there is no room for more. */
+static int try_connect(const struct neap_pipe_address *address) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int result = fd;
+  if (fd >= 0)
+    result = connect(fd, (const struct sockaddr *)&address->un, address->len);
+  if (result >= 0)
+    return fd;
+  int err = uv_translate_sys_error(errno);
+  if (fd >= 0)
+    close(fd);
+  return err;
 }
 
-static int connect_stream(struct neap_stream *s, const char *path,
-                          uint64_t due_ns) {
-  struct neap_op *op;
-  int err = neap__op_new_until(s->handle.rt, "net.connect",
-                               sizeof(uv_connect_t), due_ns, &op);
-  if (err < 0)
-    return err;
-  uv_pipe_connect(neap__op_data(op), &s->uv.pipe, path, on_connect);
-  return neap__stream_await(s, op);
-}
-
+/* Unlike TCP's, a unix socket whose queue is full does not answer later: it is
+   tried again after pauses. */
 int neap__pipe_connect(struct neap_rt *rt, const char *path, uint64_t due_ns,
                        struct neap_stream **out) {
-  struct sockaddr_un un; /* libuv would cut a path that is too long */
-  struct neap_stream *s;
-  int err = neap__pipe_address(path, &un);
-  if (err == 0)
-    err = neap__stream_new(rt, UV_NAMED_PIPE, &s);
-  if (err < 0)
-    return err;
-  err = connect_stream(s, path, due_ns);
-  if (err < 0) {
-    neap_stream_close(s);
-    return err;
+  struct neap_pipe_address address;
+  uint64_t pause_ns = 0;
+  int err = neap__pipe_address(path, &address);
+  while (err == 0) {
+    int fd = try_connect(&address);
+    if (fd >= 0)
+      return neap__pipe_open(rt, fd, out);
+    err = fd == UV_EAGAIN
+              ? neap__retry_wait(rt, "net.connect", NULL, due_ns, &pause_ns)
+              : fd;
   }
-  *out = s;
-  return 0;
+  return err;
 }
 
 int neap__pipe_open(struct neap_rt *rt, int fd, struct neap_stream **out) {

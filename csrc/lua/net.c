@@ -2,6 +2,7 @@
 #include "lua/net.h"
 
 #include "lua/ip.h"
+#include "lua/listen.h"
 #include "lua/serve.h"
 #include "lua/stream.h"
 #include "lua/tls.h"
@@ -14,47 +15,6 @@
 
 /* Addresses of a name whose failures are told. */
 #define MAX_ATTEMPTS 8
-
-/* --- addresses as arguments ----------------------------------------------- */
-
-/* Where to: host and port, or "unix:/path" alone. options: the index of the
-   table that may follow. */
-struct target {
-  const char *host;
-  uint16_t port;
-  bool is_unix;
-  int options;
-};
-
-static struct target check_target(lua_State *L) {
-  struct target target = {.options = 3};
-  size_t len;
-  target.host = luaL_checklstring(L, 1, &len);
-  luaL_argcheck(L, strlen(target.host) == len, 1, "host contains zeros");
-  target.is_unix = strncmp(target.host, "unix:", 5) == 0;
-  if (target.is_unix) {
-    if (lua_istable(L, 2))
-      target.options = 2;
-    else
-      luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "a unix socket has no port");
-  } else {
-    lua_Integer port = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, port >= 0 && port <= 65535, 2, "port out of range");
-    target.port = (uint16_t)port;
-  }
-  neapL_checkoptions(L, target.options);
-  lua_settop(L, target.options); /* what is pushed is no argument */
-  return target;
-}
-
-/* Pushes and returns the target's name for messages. */
-static const char *push_name(lua_State *L, const struct target *target) {
-  if (target->is_unix)
-    return lua_pushstring(L, target->host);
-  bool six = strchr(target->host, ':') != NULL;
-  return lua_pushfstring(L, six ? "[%s]:%d" : "%s:%d", target->host,
-                         (int)target->port);
-}
 
 /* --- connect -------------------------------------------------------------- */
 
@@ -98,22 +58,22 @@ static int fail_attempts(lua_State *L, const struct connecting *c, int err,
 }
 
 static int fail_connect(lua_State *L, const struct connecting *c, int err,
-                        const struct target *target) {
+                        const struct neapL_target *target) {
   if (err == UV_ETIMEDOUT && c->options.due_ns != 0 &&
       neap_now(neapL_self(L)->rt) >= c->options.due_ns)
     return neapL_timedout(L, (double)c->limit_ns / 1e9);
   neapL_raise(L, err);
-  const char *name = push_name(L, target);
+  const char *name = neapL_pushtarget(L, target);
   if (c->options.nattempts > 1 && err != UV_ENOMEM)
     return fail_attempts(L, c, err, name);
-  return neapL_fail(L, err, name);
+  return neapL_failtarget(L, err, target);
 }
 
 /* net.connect(host, port [, options]) or net.connect("unix:/path" [, options])
    -> conn | nil, message, code. Waits. */
 static int net_connect(lua_State *L) {
   neap_rt *rt = neapL_waitrt(L);
-  struct target target = check_target(L);
+  struct neapL_target target = neapL_checktarget(L);
   struct connecting *c = push_connecting(L, target.options);
   struct neapL_conn *conn = neapL_newconn(L);
   if (c->limit_ns != NEAP_NEVER)
@@ -140,31 +100,6 @@ static struct neapL_server *check_server(lua_State *L) {
 neap_server *neapL_toserver(lua_State *L, int index) {
   struct neapL_server *server = luaL_checkudata(L, index, SERVER);
   return neapL_peekrt(L) != NULL ? server->server : NULL;
-}
-
-static struct neapL_server *new_server(lua_State *L) {
-  struct neapL_server *server = lua_newuserdatauv(L, sizeof *server, 0);
-  *server = (struct neapL_server){0};
-  neapL_server_init(server);
-  luaL_setmetatable(L, SERVER);
-  return server;
-}
-
-/* net.listen(host, port [, options]) or net.listen("unix:/path" [, options])
-   -> server | nil, message, code. Waits when host is a name. */
-static int net_listen(lua_State *L) {
-  neap_rt *rt = neapL_waitrt(L);
-  struct target target = check_target(L);
-  neap_listen_options o = {.size = sizeof o};
-  o.backlog = (int)neapL_optfieldint(L, target.options, "backlog", 1, 65535, 0);
-  o.reuseport = neapL_optfieldbool(L, target.options, "reuseport", false);
-  o.ipv6only = neapL_optfieldbool(L, target.options, "ipv6only", false);
-  struct neapL_server *server = new_server(L);
-  int err = neap_listen(rt, target.host, target.port, &o, &server->server);
-  if (err == 0)
-    return 1;
-  neapL_raise(L, err);
-  return neapL_fail(L, err, push_name(L, &target));
 }
 
 static int fail_closed(lua_State *L) {
@@ -314,7 +249,8 @@ static const luaL_Reg server_meta[] = {
 
 static const luaL_Reg net_functions[] = {
     {"connect", net_connect},
-    {"listen", net_listen},
+    {"listen", neapL_net_listen},
+    {"listen_fds", neapL_net_listen_fds},
     {"udp", neapL_udp_open},
     {"pair", net_pair},
     {NULL, NULL},

@@ -35,11 +35,15 @@ function net.pair() end
 ---@field backlog? integer  connections that may wait to be accepted (default: the system's limit)
 ---@field reuseport? boolean  several processes may listen on one port
 ---@field ipv6only? boolean  "::" and "*" don't stand for IPv4 as well
+---@field mode? integer  of a unix socket's file, `tonumber("660", 8)` (default: as the umask says)
+---@field fd? integer  a socket that listens already: it is the server's from now on; host and port count no more
 
 --- Listens on a host's address: an IP address, a name, or `"*"` for all; port 0
---- is any free one. Or on `"unix:/path"`, without a port. Waits when host is a
---- name.
----@param host string
+--- is any free one. Or on `"unix:/path"` or, on Linux, the abstract name
+--- `"unix:@name"`, without a port. The file of a unix socket on which nobody
+--- listens any more is replaced; the server's own goes when it is closed. With `fd`
+--- alone the options may be the only argument. Waits when host is a name.
+---@param host string|neap.net.listen_options
 ---@param port? integer
 ---@param options? neap.net.listen_options
 ---@return neap.server? server
@@ -64,6 +68,14 @@ function net.listen(host, port, options) end
 ---@return string? message
 ---@return string? code
 function net.udp(host, port, options) end
+
+--- The sockets that listen which systemd, or who else started the process, has
+--- handed over (LISTEN_FDS, see sd_listen_fds(3)): their descriptors, for
+--- `net.listen`'s `fd`, also by their names, if they have any. Empty: none.
+---@return table<integer|string, integer>? descriptors
+---@return string? message
+---@return string? code
+function net.listen_fds() end
 
 --- What listens for connections; a to-be-closed value. `for conn in server do`
 --- accepts until the server is closed. When the process runs out of

@@ -1,0 +1,172 @@
+/*
+ * listen.c: making sockets that listen: on addresses, on paths (pipe_listen.c),
+ * and those that whoever started the process has made already. What comes in is
+ * accept.c's.
+ */
+#include "io/accept.h"
+#include "io/dns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int set_option(int fd, int level, int name, int on) {
+  return setsockopt(fd, level, name, &on, sizeof on);
+}
+
+/* Returns 0, or -1 and errno. */
+static int set_options(int fd, int family, const neap_listen_options *o) {
+  if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0)
+    return -1;
+  if (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0)
+    return -1;
+  if (family == AF_INET6)
+    return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->ipv6only);
+  return 0;
+}
+
+/* A socket that listens on addr, or a negative UV_E*. */
+static int open_socket(const union neap_addr *addr,
+                       const neap_listen_options *o) {
+  int family = addr->any.sa_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return uv_translate_sys_error(errno);
+  int backlog = o->backlog > 0 ? o->backlog : SOMAXCONN;
+  if (set_options(fd, family, o) != 0 ||
+      bind(fd, &addr->any, neap__addr_len(addr)) != 0 ||
+      listen(fd, backlog) != 0) {
+    int err = uv_translate_sys_error(errno);
+    close(fd);
+    return err;
+  }
+  return fd;
+}
+
+static int listen_unix(struct neap_rt *rt, const char *path,
+                       const neap_listen_options *o, struct neap_server **out) {
+  struct neap_pipe_file file;
+  int fd = neap__pipe_listen(rt, path, o, &file);
+  if (fd < 0)
+    return fd;
+  int err = neap__accept_new(rt, fd, AF_UNIX, &file, out);
+  if (err < 0) {
+    neap__pipe_remove(&file);
+    close(fd);
+  }
+  return err;
+}
+
+static int listen_ip(struct neap_rt *rt, const union neap_addr *addr,
+                     const neap_listen_options *o, struct neap_server **out) {
+  int fd = open_socket(addr, o);
+  if (fd < 0)
+    return fd;
+  int err = neap__accept_new(rt, fd, addr->any.sa_family, NULL, out);
+  if (err < 0)
+    close(fd);
+  return err;
+}
+
+/* On every address: of both families where the system has both. */
+static int listen_any(struct neap_rt *rt, uint16_t port,
+                      const neap_listen_options *o, struct neap_server **out) {
+  union neap_addr addr;
+  neap__addr_parse("::", port, &addr);
+  int err = listen_ip(rt, &addr, o, out);
+  if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && !o->ipv6only) {
+    neap__addr_parse("0.0.0.0", port, &addr);
+    err = listen_ip(rt, &addr, o, out);
+  }
+  return err;
+}
+
+/* On the first of host's addresses that will do. */
+static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
+                       const neap_listen_options *o, struct neap_server **out) {
+  struct neap_addrs *addrs;
+  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, NEAP_NEVER, &addrs);
+  if (err < 0)
+    return err;
+  for (uint32_t i = 0; i < addrs->n; i++) {
+    err = listen_ip(rt, &addrs->list[i], o, out);
+    if (err == 0)
+      break;
+  }
+  neap_dns_free(addrs);
+  return err;
+}
+
+/* --- sockets that were inherited ------------------------------------------ */
+
+/* The family of a stream socket that listens, or a negative UV_E*. */
+static int look_at(int fd) {
+  int listens = 0, type = 0;
+  socklen_t len = sizeof listens;
+  struct sockaddr_storage addr;
+  socklen_t addr_len = sizeof addr;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+      getsockname(fd, (struct sockaddr *)&addr, &addr_len) != 0)
+    return uv_translate_sys_error(errno);
+  if (!listens || type != SOCK_STREAM)
+    return UV_EINVAL;
+  int family = addr.ss_family;
+  bool known = family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+  return known ? family : UV_EAFNOSUPPORT;
+}
+
+static int adopt(struct neap_rt *rt, int fd, struct neap_server **out) {
+  int family = look_at(fd);
+  if (family < 0)
+    return family;
+  if (neap__accept_has(rt, fd))
+    return UV_EEXIST;
+  int err = neap__accept_new(rt, fd, family, NULL, out);
+  if (err == 0)
+    fcntl(fd, F_SETFD, FD_CLOEXEC); /* fails for no descriptor that is open */
+  return err;
+}
+
+int neap_listen(neap_rt *rt, const char *host, uint16_t port,
+                const neap_listen_options *options, neap_server **out) {
+  neap_listen_options none = {.size = sizeof none};
+  const neap_listen_options *o = options != NULL ? options : &none;
+  int err = neap__handle_enter(rt);
+  if (err < 0)
+    return err;
+  if (o->inherited)
+    return adopt(rt, o->fd, out);
+  const char *path = neap__addr_unix(host);
+  if (path != NULL)
+    return listen_unix(rt, path, o, out);
+  if (strcmp(host, "*") == 0)
+    return listen_any(rt, port, o, out);
+  return listen_host(rt, host, port, o, out);
+}
+
+/* The number that the variable of the environment is, or -1. */
+static int64_t number_in(const char *name) {
+  char *end;
+  const char *text = getenv(name);
+  if (text == NULL || *text < '0' || *text > '9')
+    return -1;
+  errno = 0;
+  long long n = strtoll(text, &end, 10);
+  return errno == 0 && *end == '\0' ? n : -1;
+}
+
+int neap_listen_fds(const char **names) {
+  int64_t n = number_in("LISTEN_FDS");
+  if (n <= 0 || number_in("LISTEN_PID") != getpid())
+    return 0;
+  if (n > INT16_MAX)
+    return UV_EINVAL;
+  for (int fd = NEAP_LISTEN_FDS_FIRST; fd < NEAP_LISTEN_FDS_FIRST + n; fd++)
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+      return uv_translate_sys_error(errno);
+  *names = getenv("LISTEN_FDNAMES");
+  return (int)n;
+}
