@@ -58,9 +58,9 @@ int neap_pipe_connect(neap_rt *rt, const char *path, uint64_t due_ns,
 
 int neap_pipe_listen(neap_rt *rt, const char *path,
                      const neap_listen_options *options, neap_server **out) {
-  struct sockaddr_un un;
-  char host[sizeof "unix:" + sizeof un.sun_path];
-  int err = neap__pipe_address(path, &un);
+  struct neap_pipe_address address;
+  char host[sizeof "unix:" + sizeof address.un.sun_path];
+  int err = neap__pipe_address(path, &address);
   if (err < 0)
     return err;
   snprintf(host, sizeof host, "unix:%s", path);
