@@ -273,8 +273,8 @@ describe("net.connect", function()
         end
         error("a descriptor is left")
       end
-      local server2, message, code = net.listen("127.0.0.1", 0)
-      assert(not server2 and message == "127.0.0.1:0: Invalid argument" and code == "EINVAL", message)
+      local none, message, code = net.listen("127.0.0.1", 0)
+      assert(not none and message == "127.0.0.1:0: Invalid argument" and code == "EINVAL", message)
       level()
       local port = tonumber(arg[1])
       -- Without Nagle's delay it is only faster: not worth a failure.
@@ -288,8 +288,9 @@ describe("net.connect", function()
       server:close()
     ]]
     local server <close> = assert(net.listen("127.0.0.1", 0))
+    local port = select(2, server:address())
     local output, status =
-      sysfault.lua("setsockopt:EINVAL", ("arg = { %d }\n"):format(select(2, server:address())) .. script)
+      sysfault.lua("setsockopt:EINVAL", ("arg = { %d }\n"):format(port) .. script)
     assert.equal("", output)
     assert.equal(0, status)
   end)
@@ -345,7 +346,8 @@ describe("localhost", function()
   end)
 
   it("is no part of another name", function()
-    for _, name in ipairs({ "localhost.invalid", "notlocalhost.invalid", ".localhost", "a..localhost" }) do
+    for _, name in ipairs({ "localhost.invalid", "notlocalhost.invalid", ".localhost",
+      "a..localhost" }) do
       local conn, _, code = net.connect(name, 1)
       assert.is_nil(conn)
       assert.truthy(code:find("^EAI_"), name)
