@@ -89,7 +89,7 @@ describe("dns.resolve", function()
   end)
 
   -- fault 29
-  it("ends with its task or its time while the resolver hangs, and frees what comes late", function()
+  it("ends while the resolver hangs, and frees what comes late", function()
     local output, status = sysfault.lua("getaddrinfo:HOLD", [[
       local neap = require("neap")
       local dns = require("neap.dns")
