@@ -253,6 +253,71 @@ describe("net.connect", function()
     assert.equal(0, status)
   end)
 
+  -- fault 61
+  it("fails where an option is asked for and can't be set, and leaves no socket", function()
+    local script = [[
+      local net = require("neap.net")
+      local support = require("spec.support")
+      local neap = require("neap")
+      local server = assert(net.listen("unix:" .. os.tmpname() .. ".sock"))
+      local path = "unix:" .. server:address()
+      assert(net.connect(path)):close() -- libuv keeps a descriptor from now on
+      server:accept():close()
+      local fds = support.fds()
+      local function level()
+        for _ = 1, 1000 do
+          if support.fds() <= fds then
+            return
+          end
+          neap.yield()
+        end
+        error("a descriptor is left")
+      end
+      local none, message, code = net.listen("127.0.0.1", 0)
+      assert(not none and message == "127.0.0.1:0: Invalid argument" and code == "EINVAL", message)
+      level()
+      local port = tonumber(arg[1])
+      -- Without Nagle's delay it is only faster: not worth a failure.
+      local conn = assert(net.connect("127.0.0.1", port))
+      conn:close()
+      level()
+      conn, message, code = net.connect("127.0.0.1", port, { keepalive = 60 })
+      assert(not conn and message == ("127.0.0.1:%d: Invalid argument"):format(port)
+        and code == "EINVAL", message)
+      level()
+      server:close()
+    ]]
+    local server <close> = assert(net.listen("127.0.0.1", 0))
+    local port = select(2, server:address())
+    local output, status =
+      sysfault.lua("setsockopt:EINVAL", ("arg = { %d }\n"):format(port) .. script)
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+
+  -- fault 61
+  it("gives connections whose addresses can't be asked for", function()
+    local output, status = sysfault.lua("getsockname:EIO,getpeername:EIO", [[
+      local net = require("neap.net")
+      local server = assert(net.listen("127.0.0.1", 0))
+      local address, message, code = server:address()
+      assert(not address and code == "EIO", message)
+      assert(tostring(server):find("server"))
+      server:close()
+      local path = "unix:" .. os.tmpname() .. ".sock"
+      server = assert(net.listen(path))
+      local conn = assert(net.connect(path))
+      for _, what in ipairs({ "address", "peer" }) do
+        address, message, code = conn[what](conn)
+        assert(not address and code == "EIO", message)
+      end
+      conn:close()
+      server:close()
+    ]])
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+
   it("needs no thread for addresses and localhost", function()
     local output, _, counts = sysfault.lua("getaddrinfo:EIO", [[
       local neap = require("neap")
@@ -281,7 +346,8 @@ describe("localhost", function()
   end)
 
   it("is no part of another name", function()
-    for _, name in ipairs({ "localhost.invalid", "notlocalhost.invalid", ".localhost", "a..localhost" }) do
+    for _, name in ipairs({ "localhost.invalid", "notlocalhost.invalid", ".localhost",
+      "a..localhost" }) do
       local conn, _, code = net.connect(name, 1)
       assert.is_nil(conn)
       assert.truthy(code:find("^EAI_"), name)

@@ -7,6 +7,7 @@ local process = require("neap.process")
 local support = require("spec.support")
 local dns_server = require("spec.support.dns_server")
 local faults = require("spec.support.faults")
+local sysfault = require("spec.support.sysfault")
 
 local settle = support.settle
 
@@ -37,7 +38,8 @@ describe("dns.resolve", function()
   end)
 
   it("knows localhost by itself", function()
-    for _, name in ipairs({ "localhost", "LOCALHOST", "localhost.", "a.localhost", "a.b.localhost." }) do
+    for _, name in ipairs({ "localhost", "LOCALHOST", "localhost.", "a.localhost",
+      "a.b.localhost." }) do
       assert.same({ "::1", "127.0.0.1" }, dns.resolve(name))
       assert.same({ "127.0.0.1" }, dns.resolve(name, { family = "inet" }))
       assert.same({ "::1" }, dns.resolve(name, { family = "inet6" }))
@@ -77,7 +79,8 @@ describe("dns.resolve", function()
       others[i] = neap.spawn(dns.resolve, "127.1")
     end
     settle()
-    assert.same({ nil, "timed out after 0 s", "ETIMEDOUT" }, { dns.resolve("127.1", { timeout = 0 }) })
+    assert.same({ nil, "timed out after 0 s", "ETIMEDOUT" },
+      { dns.resolve("127.1", { timeout = 0 }) })
     assert.same({ nil, "timed out after 0 s", "ETIMEDOUT" },
       { dns.reverse("127.0.0.1", { timeout = 0 }) })
     for _, task in ipairs(others) do
@@ -85,15 +88,47 @@ describe("dns.resolve", function()
     end
   end)
 
+  -- fault 29
+  it("ends while the resolver hangs, and frees what comes late", function()
+    local output, status = sysfault.lua("getaddrinfo:HOLD", [[
+      local neap = require("neap")
+      local dns = require("neap.dns")
+      local tasks = {}
+      for i = 1, 4 do
+        tasks[i] = neap.spawn(dns.resolve, "127.1")
+      end
+      while neap.info().jobs == 0 do
+        neap.yield()
+      end
+      for _, task in ipairs(tasks) do -- some in the pool, some in front of it
+        task:cancel()
+        local ok, err = task:wait()
+        assert(not ok and err.code == "ECANCELED")
+      end
+      local addresses, message, code = dns.resolve("127.1", { timeout = 0.01 })
+      assert(not addresses and message == "timed out after 0.01 s" and code == "ETIMEDOUT")
+      assert(neap.info().jobs > 0)
+      io.open(os.getenv("SYSFAULT_HOLD"), "w"):close()
+      assert(dns.resolve("127.1")[1] == "127.0.0.1")
+      while neap.info().jobs > 0 do
+        neap.yield()
+      end
+    ]])
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+
   if neap._fail_alloc then
     it("leaves nothing when memory runs out", function()
-      for _, body in ipairs({
-        function() return dns.resolve("127.1") end,
-        function() return dns.resolve("localhost") end,
-      }) do
-        assert.is_true(faults.alloc(body) > 0)
-        assert.is_true(faults.lua_alloc(body) > 0)
+      local function look_up()
+        return dns.resolve("127.1")
       end
+      assert.is_true(faults.alloc(look_up) > 0)
+      assert.is_true(faults.lua_alloc(look_up) > 0)
+      -- What needs no look-up needs Lua's memory alone.
+      assert.is_true(faults.lua_alloc(function()
+        return dns.resolve("localhost")
+      end) > 0)
     end)
   end
 end)
@@ -144,7 +179,10 @@ local zone = {
     { "third.test", 62, "A", "192.0.2.3" }, -- in no order
     { "second.TEST", 61, "CNAME", "third.test" },
   },
-  ["loop.test"] = { { "loop.test", 1, "CNAME", "pool.test" }, { "pool.test", 1, "CNAME", "loop.test" } },
+  ["loop.test"] = {
+    { "loop.test", 1, "CNAME", "pool.test" },
+    { "pool.test", 1, "CNAME", "loop.test" },
+  },
   ["4.3.2.1.in-addr.arpa"] = { { "4.3.2.1.in-addr.arpa", 9, "PTR", "four.test" } },
   [("0."):rep(31):gsub("^0", "1") .. "0.ip6.arpa"] = {
     { ("0."):rep(31):gsub("^0", "1") .. "0.ip6.arpa", 9, "PTR", "six.test" },
@@ -287,8 +325,9 @@ describe("dns.query", function()
   it("refuses records that are not what their type says", function()
     local broken = {
       A = { "\1\2\3", "\1\2\3\4\5", "" }, AAAA = { "\1\2\3\4" }, MX = { "\0", "\0\1", "\0\1\3ab" },
-      TXT = { "", "\5abc" }, SRV = { "\0\1\0\2\0", "\0\1\0\2\0\3\70" }, CAA = { "\0", "\0\9issue", "\0\0x" },
-      NS = { "", "\64", "\192", "\1a\0x" },
+      TXT = { "", "\5abc" }, SRV = { "\0\1\0\2\0", "\0\1\0\2\0\3\70" },
+      CAA = { "\0", "\0\9issue", "\0\0x" },
+      NS = { "", "\64", "\192" },
     }
     for kind, list in pairs(broken) do
       for _, bytes in ipairs(list) do
@@ -449,8 +488,8 @@ describe("dns.query", function()
     end
     with_server(answer, function(_, server)
       local function dig(...)
-        local result = assert(process.run({ "dig", "@127.0.0.1", "-p", tostring(server.port), "+short",
-          "+tries=1", "+timeout=20", ... }))
+        local result = assert(process.run({ "dig", "@127.0.0.1", "-p", tostring(server.port),
+          "+short", "+tries=1", "+timeout=20", ... }))
         assert.equal(0, result.code)
         return result.stdout
       end

@@ -12,7 +12,8 @@ describe("the thread pool", function()
       local fs = require("neap.fs")
       local tasks = {}
       for i = 1, 20 do
-        tasks[i] = neap.spawn({ quiet = true }, neap.net.connect, "127.1", 1) -- no address to libuv: looked up
+        -- No address to libuv: it is looked up.
+        tasks[i] = neap.spawn({ quiet = true }, neap.net.connect, "127.1", 1)
       end
       for _ = 1, 20 do neap.yield() end
       local path = os.tmpname()

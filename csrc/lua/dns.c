@@ -17,7 +17,7 @@ struct result {
 
 static struct result *push_result(lua_State *L) {
   struct result *result = lua_newuserdatauv(L, sizeof *result, 0);
-  *result = (struct result){NULL};
+  *result = (struct result){.addrs = NULL};
   luaL_setmetatable(L, RESULT);
   return result;
 }
@@ -25,7 +25,7 @@ static struct result *push_result(lua_State *L) {
 static void free_result(struct result *result) {
   neap_dns_free(result->addrs);
   neap_dns_answer_free(result->answer);
-  *result = (struct result){NULL};
+  *result = (struct result){.addrs = NULL};
 }
 
 static int result_gc(lua_State *L) {

@@ -128,6 +128,10 @@ static void refuses_names_without_an_end(void) {
     CHECK(neap__dns_answer_read(rt, m.bytes, m.len, NEAP_DNS_CNAME, &answer) ==
           UV_EPROTO);
   }
+  begin(&m, 1, NEAP_DNS_NS); /* something behind the name */
+  record(&m, 12, NEAP_DNS_NS, 1, "\1a\0x", 4);
+  CHECK(neap__dns_answer_read(rt, m.bytes, m.len, NEAP_DNS_NS, &answer) ==
+        UV_EPROTO);
   /* A pointer to itself, and two at each other. */
   for (unsigned at = 0; at < 2; at++) {
     begin(&m, 1, NEAP_DNS_A);
@@ -271,13 +275,16 @@ static void resolves_and_reverses(void) {
         UV_EAI_ADDRFAMILY);
   CHECK(neap_dns_resolve(rt, "a b", NEAP_FAMILY_ANY, NEAP_NEVER, &addrs) ==
         UV_EAI_NONAME);
-  CHECK(neap_dns_resolve(rt, "127.1", NEAP_FAMILY_ANY, 0, &addrs) ==
-        UV_ETIMEDOUT);
   CHECK(addrs == NULL);
+  /* No time at all: the answer may be quicker all the same. */
+  int err = neap_dns_resolve(rt, "127.1", NEAP_FAMILY_ANY, 0, &addrs);
+  CHECK(err == UV_ETIMEDOUT || err == 0);
+  CHECK((err == 0) == (addrs != NULL));
+  neap_dns_free(addrs);
   CHECK(neap_dns_reverse(rt, "localhost", NEAP_NEVER, name, sizeof name) ==
         UV_EINVAL);
-  CHECK(neap_dns_reverse(rt, "127.0.0.1", 0, name, sizeof name) ==
-        UV_ETIMEDOUT);
+  err = neap_dns_reverse(rt, "127.0.0.1", 0, name, sizeof name);
+  CHECK(err == UV_ETIMEDOUT || err == UV_EAI_NONAME || err == 0);
   neap_free(rt); /* what was let go is waited for */
 }
 

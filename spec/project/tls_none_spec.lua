@@ -47,7 +47,8 @@ describe("a build without OpenSSL and c-ares", function()
     end
     assert.is_true(seen["csrc/lua/tls_none.c"])
     assert.is_true(seen["csrc/io/dns_query_none.c"])
-    for _, source in ipairs({ "csrc/io/dns_query.c", "csrc/io/dns_query_channel.c", "csrc/lua/tls.c", "csrc/lua/tls_options.c", "csrc/io/tls.c",
+    for _, source in ipairs({ "csrc/io/dns_query.c", "csrc/io/dns_query_channel.c",
+      "csrc/lua/tls.c", "csrc/lua/tls_options.c", "csrc/io/tls.c",
       "csrc/io/tls_load.c" }) do
       assert.is_nil(seen[source], source)
     end

@@ -16,7 +16,9 @@ for name, number in pairs(dns_server.types) do
   names[number] = name
 end
 
-dns_server.rcodes = { NOERROR = 0, FORMERR = 1, SERVFAIL = 2, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5 }
+dns_server.rcodes = {
+  NOERROR = 0, FORMERR = 1, SERVFAIL = 2, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5,
+}
 
 --- A name as it is sent.
 ---@param name string

@@ -10,8 +10,9 @@ local function build()
   if not library then
     dir = support.tempdir()
     library = dir .. "/names.so"
-    local output, status = support.sh(("%s -shared -fPIC -O1 -D_GNU_SOURCE -o %s spec/support/names.c")
-      :format(os.getenv("CC") or "cc", support.quote(library)))
+    local output, status = support.sh(
+      ("%s -shared -fPIC -O1 -D_GNU_SOURCE -o %s spec/support/names.c"):format(
+        os.getenv("CC") or "cc", support.quote(library)))
     assert(status == 0, output)
     setmetatable(names, { __gc = function()
       dir:__close()

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -53,6 +54,9 @@ enum call {
   GETADDRINFO,
   THREAD,
   TIMER,
+  SETSOCKOPT,
+  GETSOCKNAME,
+  GETPEERNAME,
   CALLS
 };
 
@@ -61,7 +65,7 @@ static const char *const names[CALLS] = {
     "pwrite",    "fstat",   "fcntl",    "fsync",       "fdatasync",
     "ftruncate", "fchmod",  "futimens", "renameat",    "close",
     "statx",     "openat2", "preadv2",  "getaddrinfo", "pthread_create",
-    "timer_create"};
+    "timer_create", "setsockopt", "getsockname", "getpeername"};
 
 static atomic_long counts[CALLS];
 static atomic_long interrupts[CALLS];
@@ -287,6 +291,25 @@ int timer_create(clockid_t clock, struct sigevent *event, timer_t *timer) {
   NEXT(timer_create);
   FAIL(TIMER);
   return next(clock, event, timer);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len) {
+  NEXT(setsockopt);
+  FAIL(SETSOCKOPT);
+  return next(fd, level, name, value, len);
+}
+
+/* glibc declares the address as a union of pointers. */
+int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len) {
+  NEXT(getsockname);
+  FAIL(GETSOCKNAME);
+  return next(fd, addr, len);
+}
+
+int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len) {
+  NEXT(getpeername);
+  FAIL(GETPEERNAME);
+  return next(fd, addr, len);
 }
 
 __attribute__((destructor)) static void report(void) {

@@ -52,7 +52,7 @@ function dns.reverse(address, options) end
 ---@field value? string  CAA
 
 ---@class neap.dns.query_options
----@field servers? string[]  "127.0.0.1", "127.0.0.1:53", "[::1]:53", at most 16, asked in this order (default: the system's)
+---@field servers? string[]  "127.0.0.1:53", "[::1]:53"; at most 16 (default: the system's)
 ---@field timeout? number  seconds for the whole of it (default: until all servers were tried)
 ---@field retry? number  seconds a server has before the next one is asked (default: the system's)
 ---@field tcp? boolean  don't try UDP first

@@ -8,6 +8,7 @@
 ---@field version string  "major.minor.patch"
 ---@field fs neap.fs  files, loaded at first use
 ---@field net neap.net  networking, loaded at first use
+---@field dns neap.dns  names and addresses, loaded at first use
 ---@field testing neap.testing  test aids, loaded at first use
 ---@field process neap.process  child processes, loaded at first use
 ---@field signal neap.signal  signals, loaded at first use
