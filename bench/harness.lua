@@ -28,15 +28,18 @@ local function quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
 end
 
----A shell command line of the words. `exec`, so that the shell is gone while
----the program is measured; `timeout`, so that one that hangs ends the bench.
+-- `exec`, so that the shell is gone while the program is measured; `timeout`, so
+-- that one that hangs ends the bench.
+local RUN = "exec timeout --foreground 120 "
+
+---A shell command line of the words.
 ---@return string
 function harness.command(...)
-  local words = { "exec timeout --foreground 120" }
+  local words = {}
   for i = 1, select("#", ...) do
-    words[#words + 1] = quote((select(i, ...)))
+    words[i] = quote((select(i, ...)))
   end
-  return table.concat(words, " ")
+  return RUN .. table.concat(words, " ")
 end
 
 ---The command line that runs a Lua file of the bench folder under our own
@@ -95,6 +98,26 @@ function harness.seconds(command)
   end
 end
 
+---A side that runs a program and is the instructions it takes, in millions, by
+---callgrind. Its CPU time is some fifty times that of a plain run.
+---@param command string of harness.command: callgrind counts the program itself alone
+---@param environment? string assignments before it
+---@return fun(): number
+function harness.instructions(command, environment)
+  local out = os.tmpname()
+  local valgrind = ("valgrind --tool=callgrind --callgrind-out-file=%s --log-file=%s.log ")
+    :format(out, out)
+  local program = command:sub(#RUN + 1)
+  local run = harness.program(("%s timeout --foreground 600 %s%s >/dev/null && "
+    .. "sed -n 's/^.*Collected : *//p' %s.log"):format(environment or "", valgrind, program, out))
+  return function()
+    local value = run()
+    os.remove(out)
+    os.remove(out .. ".log")
+    return value / 1e6
+  end
+end
+
 local function median(values)
   table.sort(values)
   local middle = #values // 2
@@ -106,7 +129,7 @@ end
 
 local function measure(figure)
   local ours, peer = {}, {}
-  for round = 1, harness.rounds do
+  for round = 1, figure.rounds or harness.rounds do
     ours[round] = figure.neap()
     peer[round] = figure.peer and figure.peer()
   end
@@ -121,6 +144,7 @@ end
 ---@field peer? fun(): number one run of the side we are compared with
 ---@field peer_name? string
 ---@field most? number target: our number over the peer's is at most this
+---@field rounds? integer what counts instructions needs no more than one
 ---@field limit? number target: our number is at most this
 
 ---Measures a figure and prints it with its target.

@@ -1,10 +1,12 @@
--- A program that gets stuck, and what neap says about it: two workers each take
--- two locks, in different orders, and wait for each other for ever.
+-- A program that gets stuck, and what neap says about it.
 -- usage: lua5.4 examples/stuck.lua
 --
--- The error names the circle ("task 2 left waits for task 3 right, which waits
--- for task 2 left") and shows every task with what it waits for, since when and
--- where.
+-- A deadlock: two workers each take two locks, in different orders, and wait for
+-- each other for ever. The error names the circle ("task 2 left waits for task 3
+-- right, which waits for task 2 left") and shows every task with what it waits
+-- for, since when and where.
+-- A runaway loop: the watchdog names the task that holds all others up, and the
+-- line; preemption, switched on then, lets it be cancelled.
 local neap = require("neap")
 
 local fork, knife = neap.mutex(), neap.mutex()
@@ -35,3 +37,18 @@ neap.scope(function(table_)
   table_:spawn({ name = "left" }, eat, "left", tools[1], tools[2])
   table_:spawn({ name = "right" }, eat, "right", tools[1], tools[2])
 end)
+
+-- Once this one runs, nobody else does: it never waits.
+local runaway = neap.spawn({ name = "runaway" }, function()
+  local n = 0
+  while true do
+    n = n + 1
+  end
+end)
+neap.watchdog(0.05, function(task, traceback)
+  io.stderr:write(("task %d %s holds the loop\n%s\n"):format(task.id, task.name, traceback))
+  neap.preempt(0.01)
+  task:cancel("it never waits")
+end)
+local _, reason = runaway:wait()
+print(reason) -- "task 6 was cancelled: it never waits"

@@ -97,6 +97,36 @@ describe("task:cancel", function()
     assert.equal("cancelled", task:status())
   end)
 
+  once("makes no traceback: nobody could read it", function()
+    -- What is allocated would depend on the names in it.
+    local function memory_of(name)
+      local fn = assert(load([[
+        local function forever() require("neap").sleep(math.huge) return 1 end
+        local function deeper() return forever() + 1 end
+        return deeper() + 1
+      ]], "=" .. name))
+      local tasks = {}
+      for i = 1, 100 do
+        tasks[i] = neap.spawn(fn)
+      end
+      support.settle()
+      collectgarbage()
+      collectgarbage("stop")
+      local before = collectgarbage("count")
+      for i = 1, 100 do
+        tasks[i]:cancel()
+        tasks[i]:wait()
+      end
+      local grown = collectgarbage("count") - before
+      collectgarbage("restart")
+      assert.is_nil(tasks[1]:traceback())
+      return grown
+    end
+    memory_of("x") -- what is made once is not counted
+    local short, long = memory_of("x"), memory_of(("x"):rep(50))
+    assert(long < short + 5, ("%.1f KiB, %.1f KiB"):format(short, long))
+  end)
+
   it("is an ordinary error to the joiner, not its own cancellation", function()
     local task = neap.spawn(forever)
     task:cancel()
@@ -260,6 +290,40 @@ describe("close handlers", function()
     assert.equal("raised", err)
     assert.same({ "inner", "middle", "outer" }, log)
     assert.equal("failed", task:status())
+  end)
+
+  it("that raise are told with what they came after", function()
+    local function failing(err)
+      return setmetatable({}, { __close = function()
+        error(err, 0)
+      end })
+    end
+    local task = neap.spawn({ quiet = true }, function()
+      local _ <close> = failing("second")
+      forever()
+    end)
+    support.settle()
+    task:cancel("enough")
+    task:wait()
+    assert.equal(("after another error: task %d was cancelled: enough"):format(task.id),
+      task:traceback())
+
+    task = neap.spawn({ quiet = true }, function()
+      local _ <close> = failing("third")
+      local _ <close> = failing("second")
+      error("first", 0)
+    end)
+    assert.same({ false, "third" }, { task:wait() })
+    assert.matches("^after another error: first\nstack traceback:\n.*'error'", task:traceback())
+
+    task = neap.spawn({ quiet = true }, function()
+      local _ <close> = failing("second")
+      error(setmetatable({}, { __tostring = function()
+        neap.sleep(1)
+      end }))
+    end)
+    assert.same({ false, "second" }, { task:wait() })
+    assert.matches("^after another error: %(error object is a table value%)\n", task:traceback())
   end)
 
   -- fault 20

@@ -210,13 +210,65 @@ describe("neap.dump", function()
     end
     settle()
     local text = dump()
-    assert.matches("sender: waiting in channel:send %(2 of 2 in it, 1 waiting%) for", text)
-    assert.matches("receiver2: waiting in channel:recv %(0 of 0 in it, 2 waiting%) for", text)
+    assert.matches("sender: waiting in channel:send %(2 of 2 in it%) for", text)
+    assert.matches(("receiver2: waiting in channel:recv %%(0 of 0 in it, 1 more wait: task %d%%) for")
+      :format(receivers[1].id), text)
     ch:recv()
     sender:join()
     empty:close()
     receivers[1]:join()
     receivers[2]:join()
+  end)
+
+  it("says who else waits for a channel, as far as there is room", function()
+    local ch = neap.channel()
+    local tasks = {}
+    for i = 1, 6 do
+      tasks[i] = neap.spawn({ name = "sender" .. i }, ch.send, ch, i)
+    end
+    tasks[7] = neap.spawn({ name = "chooser" }, neap.select, { { ch, "send", 7 } })
+    settle()
+    local ids = ("task %d, %d, %d, %d"):format(tasks[2].id, tasks[3].id, tasks[4].id, tasks[5].id)
+    if support.variant ~= "hostile" then -- there they have come in any order
+      assert(dump():find("sender1: waiting in channel:send (0 of 0 in it, 6 more wait: " .. ids
+        .. ") for", 1, true))
+    end
+    assert.matches("sender1: waiting in channel:send %(0 of 0 in it, 6 more wait: task %d+, %d+, ",
+      dump())
+    for _ = 1, 7 do
+      ch:recv()
+    end
+    for i = 1, 7 do
+      tasks[i]:join()
+    end
+  end)
+
+  it("says what a select waits for", function()
+    local ch, event, news = neap.channel(), neap.event(), neap.condition()
+    local timer, other = neap.after(3600, print), neap.spawn(neap.sleep, 3600)
+    local object = setmetatable({}, { __select = function()
+      return false, news
+    end })
+    local task = neap.spawn({ name = "chooser" }, neap.select, {
+      { ch }, { ch, "send", 1 }, { event }, { other }, { timer }, { object },
+    })
+    settle()
+    assert(dump():find("chooser: waiting in select (channel:recv, channel:send, event:wait, join, "
+      .. "timer, object) for", 1, true), dump())
+    event:set()
+    task:join()
+    local cases = {}
+    for i = 1, 100 do
+      cases[i] = { ch }
+    end
+    task = neap.spawn({ name = "chooser" }, neap.select, cases)
+    settle()
+    assert.matches("chooser: waiting in select %(channel:recv, [^)]*, %d+ more%) for", dump())
+    ch:send(1)
+    task:join()
+    other:cancel()
+    timer:close()
+    neap.run()
   end)
 
   it("groups tasks that are alike when there are many", function()
@@ -438,6 +490,67 @@ describe("a deadlock", function()
     assert.matches("deadlock: nothing can end this wait\n", output)
     assert.matches("main: waiting in end of scope %d+, 1 task in it for", output)
     assert.matches("\n  scope %d+: 1 task\n    task 2 stuck: waiting in await", output)
+  end)
+
+  it("at a scope's end cancels the tasks in it: none outlives its block", function()
+    local output, status = support.lua([[
+      local neap = require("neap")
+      local function stuck()
+        local _ <close> = setmetatable({}, { __close = function(_, err)
+          print(neap.is_cancelled(err), err)
+        end })
+        neap.await(function() end)
+      end
+      local function check(ok, message)
+        assert(not ok and message:find("^[^\n]*deadlock: nothing can end this wait\n"), message)
+        assert(message:find("stuck: waiting in await"), message)
+        assert(#neap.tasks() == 1)
+      end
+      check(pcall(neap.scope, function(s)
+        s:spawn({ name = "stuck" }, stuck)
+      end))
+      check(pcall(function()
+        local s <close> = neap.scope()
+        s:spawn({ name = "stuck" }, stuck)
+      end))
+      check(pcall(neap.scope, function()
+        neap.scope(function(s)
+          s:spawn({ name = "stuck" }, stuck)
+        end)
+      end))
+      neap.sleep(0) -- all is as ever
+    ]])
+    assert.equal(0, status, output)
+    assert.equal(("true\tcancelled: the scope's own block failed\n"):rep(3), output)
+  end)
+
+  it("at a scope's end reports what its tasks' cleanup raises", function()
+    local output, status = support.lua([[
+      local neap = require("neap")
+      local ok, message = pcall(neap.scope, function(s)
+        s:spawn(function()
+          local _ <close> = setmetatable({}, { __close = function() error("cleanup", 0) end })
+          neap.await(function() end)
+        end)
+      end)
+      assert(not ok and message:find("deadlock"))
+      neap.yield()
+    ]])
+    assert.equal(0, status, output)
+    assert.matches("^neap: task 2 failed: cleanup\nafter another error: cancelled", output)
+  end)
+
+  it("that goes on at a scope's end leaves its tasks parked", function()
+    local output, status = support.lua([[
+      local neap = require("neap")
+      local ok, message = pcall(neap.scope, function(s)
+        s:spawn({ name = "shielded" }, neap.shield, neap.await, function() end)
+      end)
+      assert(not ok and message:find("shielded: waiting in await"), message)
+      assert(#neap.tasks() == 2)
+      neap.scope(neap.yield)
+    ]])
+    assert.equal(0, status, output)
   end)
 
   it("of 10,000 tasks is told in a message of bounded size", function() -- fault 34

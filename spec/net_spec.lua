@@ -105,6 +105,28 @@ describe("net.connect", function()
     end
   end)
 
+  it("is called off with its task, and leaves no socket", function() -- fault 28
+    -- A socket that nobody accepts from: Linux lets in one more than its backlog.
+    local server = assert(require("socket").bind("127.0.0.1", 0, 1))
+    local port = math.tointeger(select(2, server:getsockname()))
+    local first = assert(net.connect("127.0.0.1", port))
+    local second = assert(net.connect("127.0.0.1", port))
+    local before = support.fds()
+    local task = neap.spawn(net.connect, "127.0.0.1", port)
+    require("neap.testing").settle()
+    assert.equal("waiting", task:status())
+    assert.equal(before + 1, support.fds())
+    assert.is_true(task:cancel())
+    local ok, err = task:wait()
+    assert.is_false(ok)
+    assert.equal("ECANCELED", err.code)
+    require("neap.testing").settle()
+    assert.equal(before, support.fds())
+    first:close()
+    second:close()
+    server:close()
+  end)
+
   it("connects from the address it is told to", function()
     local server <close>, port = listen("127.0.0.1", 0)
     local conn <close> = assert(net.connect("127.0.0.1", port, { bind = "127.0.0.2" }))

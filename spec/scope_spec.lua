@@ -284,6 +284,38 @@ describe("neap.scope", function()
     assert.equal("bottom", nest(100))
   end)
 
+  once("nests a thousand deep as blocks; as functions, to Lua's own limit", function()
+    local scopes, ended = {}, 0
+    local function blocks(n)
+      local s <close> = neap.scope()
+      scopes[n] = s
+      s:spawn(function()
+        neap.yield()
+        ended = ended + 1
+      end)
+      if n < 1000 then
+        return (blocks(n + 1))
+      end
+      scopes[500]:cancel("in the middle")
+      neap.yield()
+    end
+    local ok, err = pcall(blocks, 1)
+    assert.is_false(ok)
+    assert.equal("scope cancelled: in the middle", tostring(err))
+    assert.equal(499, ended) -- those inside had not begun
+
+    local depth = 0
+    local function functions()
+      depth = depth + 1
+      return neap.scope(functions)
+    end
+    ok, err = pcall(functions)
+    assert.is_false(ok)
+    assert.matches("stack overflow", tostring(err))
+    assert(depth > 50, depth)
+    neap.yield() -- all of them are left
+  end)
+
   it("cannot be closed by hand in its function", function()
     assert.equal("cannot close the scope: it ends with its function", neap.scope(function(s)
       return select(2, pcall(s.close, s))

@@ -229,7 +229,7 @@ describe("task:join", function()
     assert.equal("late", task:join(0))
   end)
 
-  it("refuses a join of itself", function()
+  it("refuses a join of itself", function() -- fault 33
     local task
     task = neap.spawn(function()
       return pcall(task.join, task)
@@ -243,7 +243,7 @@ describe("task:join", function()
     assert.matches("it is the one that asks", message)
   end)
 
-  it("refuses a cycle of joins, at the call", function()
+  it("refuses a cycle of joins, at the call", function() -- fault 33
     local tasks = {}
     local gate = new_gate()
     for i = 1, 3 do

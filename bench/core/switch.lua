@@ -1,7 +1,7 @@
 -- Prints the CPU time of one switch among n tasks or coroutines, in ns.
--- usage: switch.lua neap|stock n
+-- usage: switch.lua neap|stock n [switches]
 
-local SWITCHES = 4000000 -- about half a second
+local SWITCHES = math.tointeger(arg[3]) or 4000000 -- about half a second
 
 local sides = {}
 

@@ -4,6 +4,7 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 /* Kept out of the frames of a waiting task. */
@@ -96,20 +97,62 @@ static int new_wait(struct neap_chan *ch, const struct neap_op_kind *kind,
   return 0;
 }
 
-/* Both queues: one of them is empty. No more than MANY are counted. */
-#define MANY 1000
+/* No more than MANY waiters are counted, nor more than NAMED told by number. */
+#define MANY  1000
+#define NAMED 4
 
+/* Who waits beside op. A select's relays are no task's own. */
+struct others {
+  const struct neap_op *op;
+  int n, named;
+  unsigned long long ids[NAMED];
+};
+
+static void look(const struct neap_list *queue, struct others *others) {
+  const struct neap_list *link = queue->next;
+  for (; link != queue && others->n < MANY; link = link->next) {
+    const struct neap_op *op =
+        NEAP_LIST_ENTRY(link, const struct neap_op, link);
+    if (op == others->op)
+      continue;
+    others->n++;
+    if (op->task != NULL && others->named < NAMED)
+      others->ids[others->named++] = op->task->id;
+  }
+}
+
+struct line {
+  char *out;
+  size_t size, len;
+};
+
+/* Adds what printf would write; what does not fit is left out. */
+__attribute__((format(printf, 2, 3))) static void add(struct line *line,
+                                                      const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n =
+      vsnprintf(line->out + line->len, line->size - line->len, format, args);
+  va_end(args);
+  size_t room = line->size - line->len - 1;
+  if (n > 0)
+    line->len += (size_t)n < room ? (size_t)n : room;
+}
+
+/* "(0 of 2 in it, 3 more wait: task 7, 9)" */
 static void describe(const struct neap_op *op, char *out, size_t size) {
   const struct neap_chan_wait *wait = neap__op_data(op);
   const struct neap_chan *ch = wait->chan;
-  const struct neap_list *link;
-  int n = 0;
-  for (link = ch->senders.next; link != &ch->senders && n < MANY; n++)
-    link = link->next;
-  for (link = ch->receivers.next; link != &ch->receivers && n < MANY; n++)
-    link = link->next;
-  snprintf(out, size, "(%u of %u in it, %s%d waiting)", (unsigned)ch->n,
-           (unsigned)ch->capacity, n == MANY ? "more than " : "", n);
+  struct others others = {.op = op};
+  look(&ch->senders, &others);
+  look(&ch->receivers, &others);
+  struct line line = {.out = out, .size = size};
+  add(&line, "(%u of %u in it", (unsigned)ch->n, (unsigned)ch->capacity);
+  if (others.n > 0)
+    add(&line, ", %s%d more wait", others.n == MANY ? "over " : "", others.n);
+  for (int i = 0; i < others.named; i++)
+    add(&line, "%s%llu", i == 0 ? ": task " : ", ", others.ids[i]);
+  add(&line, ")");
 }
 
 static const struct neap_op_kind send_kind = {.what = "channel:send",

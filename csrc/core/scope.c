@@ -5,6 +5,7 @@
 #include "core/waitq.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* The request of a join: whose end is waited for, so that a cycle shows. */
 struct join {
@@ -119,6 +120,7 @@ int neap__scope_close(struct neap_rt *rt, struct neap_scope *scope) {
     op->cancel = stays;
     op->internal = true;
     err = neap__op_park(op);
+    memset(op, 0, sizeof *op); /* for another wait */
   }
   if (err == 0)
     leave(rt, scope);

@@ -4,6 +4,7 @@
 #include "core/rt.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Kept out of the frames of a waiting task. */
 #define NOT_IN_FRAME __attribute__((noinline))
@@ -20,15 +21,38 @@ struct select {
 struct relay {
   struct neap_chan_wait wait;
   struct neap_op *select;
+  const char *what; /* for dumps */
   uint32_t index;
 };
 
-static void describe(const struct neap_op *op, char *out, size_t size) {
-  const struct select *s = neap__op_data(op);
+static uint32_t count_cases(const struct select *s) {
   uint32_t n = 0;
   for (uint32_t i = 0; i < s->n; i++)
     n += s->relays[i] != NULL;
-  snprintf(out, size, "(%u cases)", (unsigned)n);
+  return n;
+}
+
+/* Room for the last words of what is too long to be told whole. */
+#define LAST_WORDS 24
+
+/* "(channel:recv, event:wait)" */
+static void describe(const struct neap_op *op, char *out, size_t size) {
+  const struct select *s = neap__op_data(op);
+  uint32_t left = count_cases(s);
+  size_t len = 0;
+  for (uint32_t i = 0; left > 0; i++) {
+    if (s->relays[i] == NULL)
+      continue;
+    const struct relay *relay = neap__op_data(s->relays[i]);
+    if (len + strlen(relay->what) + LAST_WORDS > size) {
+      snprintf(out + len, size - len, "%s%u more)", len == 0 ? "(" : ", ",
+               (unsigned)left);
+      return;
+    }
+    len +=
+        (size_t)snprintf(out + len, size - len, "%s%s%s", len == 0 ? "(" : ", ",
+                         relay->what, --left == 0 ? ")" : "");
+  }
 }
 
 static const struct neap_op_kind kind = {.what = "select",
@@ -76,6 +100,17 @@ static struct neap_list *queue_of(const struct neap_case *c) {
   }
 }
 
+static const char *what_of(const struct neap_case *c) {
+  switch (c->kind) {
+  case NEAP_CASE_SEND:
+    return "channel:send";
+  case NEAP_CASE_RECV:
+    return "channel:recv";
+  default:
+    return c->what != NULL ? c->what : "queue";
+  }
+}
+
 /* Takes the relays that are left out of their queues. */
 static void withdraw(struct select *s) {
   for (uint32_t i = 0; i < s->n; i++) {
@@ -119,6 +154,7 @@ static int enter(struct neap_op *op, const struct neap_case *c, uint32_t i) {
   struct relay *relay = neap__op_data(s->relays[i]);
   relay->wait.item = c->item;
   relay->select = op;
+  relay->what = what_of(c);
   relay->index = i;
   neap__list_push(queue, &s->relays[i]->link);
   return 0;

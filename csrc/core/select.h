@@ -22,6 +22,7 @@ struct neap_case {
   struct neap_chan *chan;  /* SEND, RECV */
   struct neap_list *queue; /* QUEUE */
   uint64_t item;           /* what is sent, or was received */
+  const char *what;        /* QUEUE: for dumps, as an op's; static text */
 };
 
 struct neap_selects {

@@ -182,7 +182,7 @@ static int timer_select(lua_State *L) {
   struct timer *t = luaL_checkudata(L, 1, TIMER);
   neapL_rt(L);
   if (!t->closed)
-    return neapL_select_later(L, &t->waiters, true);
+    return neapL_select_later(L, &t->waiters, true, "timer");
   lua_pushboolean(L, true);
   if (t->fired) {
     lua_pushboolean(L, true);

@@ -115,7 +115,8 @@ static int process_select(lua_State *L) {
   if (box->process != NULL)
     err = neap_process_result(box->process, &status);
   if (err == UV_EAGAIN)
-    return neapL_select_later(L, neap_process_queue(box->process), false);
+    return neapL_select_later(L, neap_process_queue(box->process), false,
+                              "process:wait");
   lua_pushboolean(L, true);
   return 1 + (err == 0 ? push_status(L, status) : fail_process(L, box, err));
 }

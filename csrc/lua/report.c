@@ -13,6 +13,47 @@
 /* A __tostring may not wait. */
 static const char while_reporting[] = "while a failure is reported";
 
+/* (error) -> its text, whatever its __tostring does. */
+static int error_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* Pushes the text of the error on the top, which stays. */
+static void push_error_text(lua_State *L) {
+  lua_pushcfunction(L, error_text);
+  lua_pushvalue(L, -2);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+    return;
+  lua_pop(L, 1);
+  lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+}
+
+/*
+ * Pushes what is told of where the failure with the error at 2 came from, or
+ * nil: {first error, traceback} is what task failed with before its close
+ * handlers ran. When one of those has raised another error since, the first one
+ * is named.
+ */
+static void push_traceback(lua_State *L, const struct neap_task *task) {
+  if (lua_rawgeti(L, LUA_REGISTRYINDEX, neapL_task_data(task)->cause_ref) !=
+      LUA_TTABLE)
+    return;
+  lua_rawgeti(L, -1, 2);
+  lua_rawgeti(L, -2, 1);
+  if (!lua_isnil(L, -1) && !lua_rawequal(L, -1, 2)) {
+    push_error_text(L);
+    const char *traceback = lua_tostring(L, -3);
+    lua_pushfstring(L, "after another error: %s%s%s", lua_tostring(L, -1),
+                    traceback != NULL ? "\n" : "",
+                    traceback != NULL ? traceback : "");
+    lua_replace(L, -4);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  lua_replace(L, -2);
+}
+
 /*
  * Notes a failure. For lua_pcall on N->work: (task, error). Makes the handle if
  * nobody has it, and files it for the report at the turn's end unless somebody
@@ -20,14 +61,13 @@ static const char while_reporting[] = "while a failure is reported";
  */
 static int note_failure(lua_State *L) {
   struct neap_task *task = lua_touserdata(L, 1);
-  struct neapL_task *lt = neapL_task_data(task);
   struct neapL *N = neapL_task_binding(task);
   neapL_task_push(L, N, task);
   struct neapL_handle *h = lua_touserdata(L, -1);
   lua_createtable(L, 2, 0);
   lua_pushvalue(L, 2);
   lua_rawseti(L, -2, 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, lt->traceback_ref);
+  push_traceback(L, task);
   lua_rawseti(L, -2, 2);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, -3, NEAPL_HANDLE_VALUE);
@@ -71,14 +111,17 @@ static void report_unfiled(struct neap_task *task, struct neapL_handle *h) {
 }
 
 void neapL_report_note(struct neap_task *task, lua_State *co, lua_State *work) {
+  struct neapL *N = neapL_task_binding(task);
   lua_pushcfunction(work, note_failure);
   lua_pushlightuserdata(work, task);
   lua_xmove(co, work, 1);
-  if (lua_pcall(work, 2, 0, 0) == LUA_OK)
+  N->no_wait = while_reporting; /* a __tostring of the first error's */
+  int status = lua_pcall(work, 2, 0, 0);
+  N->no_wait = NULL;
+  if (status == LUA_OK)
     return;
   lua_pop(work, 1);
-  struct neapL_handle *h = neapL_handle_find(work, neapL_task_binding(task),
-                                             neapL_handle_place(task));
+  struct neapL_handle *h = neapL_handle_find(work, N, neapL_handle_place(task));
   if (h != NULL) { /* the error could not be kept: that is the error */
     lua_rawgetp(work, LUA_REGISTRYINDEX, neapL_no_memory);
     lua_setiuservalue(work, -2, NEAPL_HANDLE_VALUE);
@@ -95,22 +138,6 @@ void neapL_report_heard(struct neapL *N, struct neapL_handle *h) {
   h->heard = true;
   if (h->reported && N->unheard > 0)
     N->unheard--;
-}
-
-/* (error) -> its text, whatever its __tostring does. */
-static int error_text(lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
-  return 1;
-}
-
-/* Pushes the text of the error on the top, which stays. */
-static void push_error_text(lua_State *L) {
-  lua_pushcfunction(L, error_text);
-  lua_pushvalue(L, -2);
-  if (lua_pcall(L, 1, 1, 0) == LUA_OK)
-    return;
-  lua_pop(L, 1);
-  lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
 }
 
 /* The handle is on the top. Writes the failure to stderr. May raise. */

@@ -147,11 +147,25 @@ static void push_child_error(lua_State *L, struct neapL_scope *scope,
   lua_pop(L, 1);
 }
 
+/* Waits for the end of all tasks in scope. A deadlock there is an error of the
+   block as any other: it cancels the tasks. False: it came, and they could not
+   be ended either. */
+static bool end_tasks(struct neapL_scope *scope, bool *deadlock) {
+  struct neap_scope *core = &scope->core;
+  *deadlock = neap__scope_close(scope->N->rt, core) < 0;
+  if (!*deadlock)
+    return true;
+  scope->body_failed = scope->failed_id == 0;
+  neap__cancel_entry(&core->entry, NEAP_WHY_BODY);
+  return neap__scope_close(scope->N->rt, core) == 0;
+}
+
 enum neapL_end neapL_scope_end(lua_State *L, struct neapL_scope *scope,
                                bool failed) {
   struct neapL *N = scope->N;
   struct neap_scope *core = &scope->core;
   bool own = failed && neapL_cancelled_belongs(L, N, &core->entry);
+  bool deadlock;
   enum neapL_end how = NEAPL_END_WELL;
   if (failed && !own) {
     scope->body_failed = scope->failed_id == 0;
@@ -160,7 +174,7 @@ enum neapL_end neapL_scope_end(lua_State *L, struct neapL_scope *scope,
   if (core->entry.cause == &core->entry)
     unhook(L, N);
   leave_thread(L, scope);
-  if (neap__scope_close(N->rt, core) < 0) {
+  if (!end_tasks(scope, &deadlock)) {
     neapL_scope_disown(scope);
     return NEAPL_END_DEADLOCK;
   }
@@ -174,6 +188,8 @@ enum neapL_end neapL_scope_end(lua_State *L, struct neapL_scope *scope,
   } else if (!failed && scope->ncancelled > 0 && neap__op_check(N->rt) < 0) {
     how = NEAPL_END_AROUND;
   }
+  if (deadlock && how == NEAPL_END_WELL)
+    how = NEAPL_END_DEADLOCK;
   free_scope(scope);
   return how;
 }

@@ -17,7 +17,7 @@ struct neapL_scope_box {
 enum neapL_end {
   NEAPL_END_WELL,     /* by its block's results, or its block's own error */
   NEAPL_END_CHILD,    /* by a child's error, which is pushed */
-  NEAPL_END_DEADLOCK, /* it has not: its tasks can't go on */
+  NEAPL_END_DEADLOCK, /* its tasks could not go on */
   NEAPL_END_AROUND,   /* a cancellation from around it has ended tasks */
   NEAPL_END_TIME,     /* by its deadline; its reason, nil, is pushed */
   NEAPL_END_CANCEL    /* by scope:cancel; its reason is pushed */

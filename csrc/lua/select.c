@@ -192,8 +192,10 @@ static void note_source(lua_State *L, struct select *s, uint32_t i, int index) {
   if (lua_iscfunction(L, value_at(i)) && lua_islightuserdata(L, index)) {
     queue = lua_touserdata(L, index);
     s->internal &= lua_toboolean(L, index + 1);
+    s->cases[i].what = lua_touserdata(L, index + 2);
   } else {
     queue = neapL_sync_queue(L, index);
+    s->cases[i].what = "object";
   }
   if (queue == NULL)
     luaL_error(L,
@@ -294,11 +296,13 @@ static int neap_select(lua_State *L) {
   }
 }
 
-int neapL_select_later(lua_State *L, struct neap_list *queue, bool internal) {
+int neapL_select_later(lua_State *L, struct neap_list *queue, bool internal,
+                       const char *what) {
   lua_pushboolean(L, false);
   lua_pushlightuserdata(L, queue);
   lua_pushboolean(L, internal);
-  return 3;
+  lua_pushlightuserdata(L, (void *)(uintptr_t)what);
+  return 4;
 }
 
 static const luaL_Reg functions[] = {{"select", neap_select}, {NULL, NULL}};

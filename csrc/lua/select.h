@@ -13,8 +13,9 @@
 
 /* Pushes what __select of a C type returns that is not ready: who wakes queue,
    which lives as long as the object, has it asked again. internal: only another
-   task's doing wakes it. */
-int neapL_select_later(lua_State *L, struct neap_list *queue, bool internal);
+   task's doing wakes it. what: the wait for dumps, static text. */
+int neapL_select_later(lua_State *L, struct neap_list *queue, bool internal,
+                       const char *what);
 
 /* Adds neap.select to the module table on L's top. May raise. */
 void neapL_select_open(lua_State *L, struct neapL *N);

@@ -121,7 +121,7 @@ static int push_result(lua_State *L, const struct box *box, int result,
     lua_pushliteral(L, "EBADF");
     return 3;
   }
-  return neapL_fail(L, result, "signal");
+  return neapL_fail(L, result, "listener:wait");
 }
 
 static int wait_box(lua_State *L, struct box *box, uint64_t limit_ns) {
@@ -171,7 +171,7 @@ static int signal_ignore(lua_State *L) {
   if (err == UV_EINVAL)
     return luaL_argerror(L, 1, "a signal that cannot be ignored");
   if (err < 0)
-    return neapL_fail(L, err, "signal");
+    return neapL_fail(L, err, "listener:wait");
   lua_pushboolean(L, true);
   return 1;
 }
@@ -184,7 +184,8 @@ static int listener_select(lua_State *L) {
   if (box->listener != NULL)
     result = neap_listener_try(box->listener, woken);
   if (result == UV_EAGAIN)
-    return neapL_select_later(L, neap_listener_queue(box->listener), false);
+    return neapL_select_later(L, neap_listener_queue(box->listener), false,
+                              "listener:wait");
   lua_pushboolean(L, true);
   return 1 + push_result(L, box, result, NEAP_FOREVER);
 }

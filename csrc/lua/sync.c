@@ -260,7 +260,7 @@ static int event_select(lua_State *L) {
   struct neap_event *e = luaL_checkudata(L, 1, EVENT);
   neapL_rt(L);
   if (!e->is_set && !lua_toboolean(L, 2))
-    return neapL_select_later(L, &e->waiters, true);
+    return neapL_select_later(L, &e->waiters, true, "event:wait");
   lua_pushboolean(L, true);
   lua_pushboolean(L, true);
   return 2;

@@ -69,22 +69,41 @@ static bool is_closing_text(lua_State *L) {
          ends_with(lua_tostring(L, -1), neapL_strerror(NEAP_CLOSING));
 }
 
-/* For lua_pcall on N->work: (task). Keeps the traceback of a thread that
-   has ended with an error and is not unwound yet. */
-static int keep_traceback(lua_State *L) {
+/* Whether the error on co's top ends the task without a report: its own
+   cancellation, or the runtime's end. */
+static bool ends_quietly(struct neap_task *task) {
+  lua_State *co = neapL_task_co(task);
+  return neapL_cancelled_ends(co, neapL_task_binding(task), task) ||
+         (task->rt->closing && is_closing_text(co));
+}
+
+/* For lua_pcall on N->work: (task). Keeps the error of a thread that is not
+   unwound yet, with its traceback if anybody will read that: it takes longer
+   than all else that becomes of a cancelled task. */
+static int keep_cause(lua_State *L) {
   struct neap_task *task = lua_touserdata(L, 1);
-  if (!neapL_traceback_known(L, task))
-    luaL_traceback(L, neapL_task_co(task), NULL, 0);
-  neapL_task_data(task)->traceback_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_State *co = neapL_task_co(task);
+  lua_createtable(L, 2, 0);
+  if (lua_checkstack(co, 1)) {
+    lua_pushvalue(co, -1);
+    lua_xmove(co, L, 1);
+    lua_rawseti(L, 2, 1);
+  }
+  if (!ends_quietly(task)) {
+    if (!neapL_traceback_known(L, task))
+      luaL_traceback(L, co, NULL, 0);
+    lua_rawseti(L, 2, 2);
+  }
+  neapL_task_data(task)->cause_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
 
-static void take_traceback(struct neap_task *task, lua_State *work) {
-  neapL_task_data(task)->traceback_ref = LUA_NOREF;
-  lua_pushcfunction(work, keep_traceback);
+static void take_cause(struct neap_task *task, lua_State *work) {
+  neapL_task_data(task)->cause_ref = LUA_NOREF;
+  lua_pushcfunction(work, keep_cause);
   lua_pushlightuserdata(work, task);
   if (lua_pcall(work, 1, 0, 0) != LUA_OK)
-    lua_pop(work, 1); /* no memory for one: the error itself is worth more */
+    lua_pop(work, 1); /* no memory for it: the error itself is worth more */
 }
 
 /* Sets what a table has at place to nil: that allocates nothing. */
@@ -219,7 +238,7 @@ NOT_IN_FRAME static void end_badly(struct neap_task *task) {
   lua_State *co = neapL_task_co(task);
   struct neapL *N = neapL_task_binding(task);
   lua_State *work = N->work;
-  take_traceback(task, work);
+  take_cause(task, work);
   if (lt->hooked)
     lua_sethook(co, NULL, 0, 0);
   int status = neapL_unwind(co);
@@ -229,7 +248,7 @@ NOT_IN_FRAME static void end_badly(struct neap_task *task) {
     neapL_scope_cancelled(task);
   } else if (status != LUA_OK && !(task->rt->closing && is_closing_text(co)))
     neapL_report_note(task, co, work);
-  luaL_unref(work, LUA_REGISTRYINDEX, lt->traceback_ref);
+  luaL_unref(work, LUA_REGISTRYINDEX, lt->cause_ref);
   release(task);
 }
 
@@ -246,6 +265,7 @@ NOT_IN_FRAME static void end_well(struct neap_task *task, int nresults) {
     let_go(task, h);
   lua_pop(work, 1);
   if (status != LUA_OK) { /* lost on the way to who asks for them */
+    neapL_task_data(task)->cause_ref = LUA_NOREF;
     lua_settop(co, 0);
     lua_rawgetp(co, LUA_REGISTRYINDEX, neapL_no_memory);
     neapL_report_note(task, co, work);

@@ -15,8 +15,8 @@ struct neapL_task {
   struct neap_entry *entry; /* where its own Lua thread stands; entry.c */
   uint32_t place;           /* of the Lua thread in the table of live ones */
   union {
-    int nargs;         /* before the first run */
-    int traceback_ref; /* of a failed one, while it is unwound */
+    int nargs;     /* before the first run */
+    int cause_ref; /* {error, traceback} of a failed one, while it is unwound */
   };
   bool quiet : 1;
   bool reports : 1;

@@ -143,7 +143,7 @@ static int task_select(lua_State *L) {
     return luaL_error(L, "cannot join task %I: it is the one that asks",
                       (LUAI_UACINT)h->id);
   if (task != NULL)
-    return neapL_select_later(L, &task->joiners, true);
+    return neapL_select_later(L, &task->joiners, true, "join");
   lua_pushboolean(L, true);
   return 1 + push_outcome(L, h);
 }

@@ -115,7 +115,8 @@ static int watcher_select(lua_State *L) {
   if (watcher->watch != NULL)
     more = neap_watch_try(watcher->watch, woken, &event);
   if (more == UV_EAGAIN)
-    return neapL_select_later(L, neap_watch_queue(watcher->watch), false);
+    return neapL_select_later(L, neap_watch_queue(watcher->watch), false,
+                              "watch");
   lua_pushboolean(L, true);
   return 1 + push_result(L, more, &event, 0);
 }

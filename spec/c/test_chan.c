@@ -273,9 +273,10 @@ static struct selecting *start_select(neap_rt *rt) {
   neap__chan_init(&in, rt, NULL, 0);
   neap__list_init(&queue);
   memset(&s, 0, sizeof s);
-  s.cases[0] = (struct neap_case){NEAP_CASE_SEND, &out, NULL, 7};
-  s.cases[1] = (struct neap_case){NEAP_CASE_RECV, &in, NULL, 0};
-  s.cases[2] = (struct neap_case){NEAP_CASE_QUEUE, NULL, &queue, 0};
+  s.cases[0] =
+      (struct neap_case){.kind = NEAP_CASE_SEND, .chan = &out, .item = 7};
+  s.cases[1] = (struct neap_case){.kind = NEAP_CASE_RECV, .chan = &in};
+  s.cases[2] = (struct neap_case){.kind = NEAP_CASE_QUEUE, .queue = &queue};
   s.err = 1;
   spawn(rt, select_task, &s);
   settle(rt);

@@ -93,6 +93,7 @@ static void cancel(neap_task *task) {
   neap__op_interrupt(task->op, NEAP_CANCELLED);
 }
 
+/* fault 26: a job without an effect is let go with its own memory. */
 static void pure_jobs_are_let_go(void) {
   struct fixture on;
   open_fixture(&on);
@@ -112,6 +113,7 @@ static void pure_jobs_are_let_go(void) {
   close_fixture(&on);
 }
 
+/* fault 26: one with an effect is waited for. */
 static void is_waited_for(enum neap_job_effect effect) {
   struct fixture on;
   open_fixture(&on);

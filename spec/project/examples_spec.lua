@@ -93,6 +93,8 @@ function entries.stuck()
   local circle = "task 2 left waits for task 3 right, which waits for task 2 left"
   assert(output:find(circle, 1, true), output)
   assert(output:find("right: waiting in mutex:lock of task 2 left for", 1, true), output)
+  assert(output:find("task %d+ runaway holds the loop\nstack traceback:\n[^\n]*stuck.lua:"), output)
+  assert(output:find("task %d+ was cancelled: it never waits\n$"), output)
   local _, eaten = output:gsub("has eaten", "")
   assert(eaten == 2, output)
 end
