@@ -57,6 +57,11 @@ struct neap_io {
   struct neap_list fs_waiters, dns_waiters, offload_waiters;
   void (*dns_next)(struct neap_rt *rt); /* NULL: nobody has looked a name up */
 
+  /* splice_linux.c: the ends of a pipe that is empty whenever a task waits;
+     that it can't be had. */
+  bool has_splice, no_splice;
+  int splice_in, splice_out;
+
   struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
 
   /* Active handles of libuv's that are ours and in no struct neap_handle. */

@@ -5,6 +5,7 @@
 #include "lua/serve.h"
 #include "lua/stream.h"
 #include "lua/tls.h"
+#include "lua/transfer.h"
 
 #include <string.h>
 #include <uv.h>
@@ -260,5 +261,6 @@ int luaopen_neap_net(lua_State *L) {
   neapL_newtype(L, N, SERVER, server_methods, server_meta);
   lua_newtable(L);
   neapL_setfuncs(L, N, net_functions);
+  neapL_transfer_open(L, N);
   return 1;
 }
