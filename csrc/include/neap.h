@@ -1106,6 +1106,33 @@ NEAP_API int neap_file_lock(neap_file *file, bool shared, uint64_t due_ns,
    file's last. Waits, but is not cancelled. Returns 0 or a negative code. */
 NEAP_API int neap_file_unlock(neap_file *file, uint64_t id);
 
+/* --- from end to end ------------------------------------------------------ */
+
+/*
+ * Bytes on their way from a stream or file to a stream or file; the caller's.
+ * All-zero but one of each two ends and the limit is a transfer that has not
+ * begun. The ends may be set anew before each step: to NULL when they are
+ * closed.
+ */
+typedef struct neap_transfer {
+  neap_stream *from_stream, *to_stream;
+  neap_file *from_file, *to_file;
+  uint64_t limit; /* no more than these; NEAP_NEVER: no limit */
+  uint64_t moved; /* so many went so far */
+  bool writing;   /* the last step that failed did so at the target's end */
+  bool must_copy; /* the kernel can't move them by itself */
+} neap_transfer;
+
+/*
+ * Moves the next bytes, up to some 64 KiB: what the target does not take the
+ * source keeps, but for a file that has been read. Another task's reads of the
+ * source fail with UV_EBUSY meanwhile, and its writes come before or behind.
+ * Between two streams without TLS the bytes stay in the kernel where that can
+ * be had. Waits. Returns how many; 0 at the source's end or the limit; or a
+ * negative code, as the source's read or the target's write does.
+ */
+NEAP_API int64_t neap_transfer_step(neap_rt *rt, neap_transfer *transfer);
+
 /* --- names and trees ------------------------------------------------------ */
 
 /* What is known about a file system: statfs(2)'s fields under libuv's names.

@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "core/sched.h"
 #include "io/job.h"
+#include "io/splice.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ static void free_all(struct neap_rt *rt) {
   }
   if (io->tls != NULL)
     io->tls_free(rt);
+  neap__splice_close(io);
   neap__mem_free(&rt->mem, io->scratch, NEAP_IO_SCRATCH);
   neap__mem_free(&rt->mem, io->datagrams, NEAP_IO_DATAGRAMS);
   neap__mem_free(&rt->mem, io->seen, NEAP_IO_SEEN * sizeof *io->seen);

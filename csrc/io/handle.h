@@ -72,6 +72,11 @@ struct neap_io {
   /* dns_query_channel.c: those that are waited for. */
   struct neap_dns_channel *dns_channels;
 
+  /* splice_linux.c: the ends of a pipe that is empty whenever a task waits;
+     that it can't be had. */
+  bool has_splice, no_splice;
+  int splice_in, splice_out;
+
   struct neap_watcher *watcher; /* ready_linux.c: its epoll, or NULL */
 
   /* Active handles of libuv's that are ours and in no struct neap_handle. */

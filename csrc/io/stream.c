@@ -143,6 +143,10 @@ static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   char *base;
   size_t size = NEAP_IO_SCRATCH;
   (void)suggested;
+  if (s->probing) { /* reported as UV_ENOBUFS: there is something */
+    *buf = uv_buf_init(NULL, 0);
+    return;
+  }
   if (s->in.len + s->in.held > 0 && s->filter == NULL) {
     base = neap__inbuf_reserve(&s->in, &rt->mem, ROOM, &size);
   } else {
@@ -176,7 +180,7 @@ static int keep(struct neap_stream *s, const char *base, size_t n) {
  * behind its last bytes, libuv (1.44) reads those, sees POLLHUP and reports
  * UV_EOF without asking. The socket still knows.
  */
-static int true_end(struct neap_stream *s) {
+int neap__stream_true_end(struct neap_stream *s) {
   uv_os_fd_t fd;
   int error = 0;
   socklen_t len = sizeof error;
@@ -214,7 +218,15 @@ static void on_read(uv_stream_t *uv, ssize_t n, const uv_buf_t *buf) {
     receive(s, buf->base, (size_t)n);
     return;
   }
-  int end = n == UV_EOF ? true_end(s) : n == UV_ENOBUFS ? UV_ENOMEM : (int)n;
+  if (n == UV_ENOBUFS && s->probing) {
+    if (s->reader == NULL) /* it would be told again and again */
+      disarm(s);
+    wake_reader(s, 0);
+    return;
+  }
+  int end = n == UV_EOF       ? neap__stream_true_end(s)
+            : n == UV_ENOBUFS ? UV_ENOMEM
+                              : (int)n;
   if (s->filter != NULL) {
     neap__stream_finish(s, (*s->filter)->ended(s, end));
   } else if (n == UV_ENOBUFS) { /* this read fails, the stream is whole */
@@ -288,6 +300,10 @@ static int wait_bytes(struct neap_stream *s, size_t want, uint64_t due) {
     err = UV_ECANCELED;
   neap__handle_unref(&s->handle);
   return err;
+}
+
+int neap__stream_wait_readable(struct neap_stream *s, uint64_t due_ns) {
+  return wait_bytes(s, s->in.len + 1, due_ns);
 }
 
 /* What every read does before it looks. Waits. */

@@ -59,6 +59,7 @@ struct neap_stream {
   int end;      /* what comes behind the last byte: 0, UV_EOF or an error */
   bool claimed; /* a task is in the middle of a read that waits */
   bool armed;   /* libuv reads */
+  bool probing; /* libuv only tells that there is something to be read */
 
   /* Connecting, writing and shutting down: one task at a time. */
   bool busy;
@@ -94,12 +95,52 @@ int neap__stream_new(struct neap_rt *rt, uv_handle_type type,
 /* Has libuv read. Returns 0 or a negative UV_E*. */
 int neap__stream_arm(struct neap_stream *stream);
 
+/*
+ * Waits until the socket of a stream that is claimed and `probing` has
+ * something to be read, and leaves it there. Waits, until due_ns at most; it is
+ * not claimed after that. Returns 0 or a code; UV_ECANCELED: it was closed.
+ */
+int neap__stream_wait_readable(struct neap_stream *stream, uint64_t due_ns);
+
+/* What a read of the socket that says "end" means: UV_EOF, or an error that has
+   not been told yet. */
+int neap__stream_true_end(struct neap_stream *stream);
+
 /* Nothing more will be received: end is what comes behind the last byte. Wakes
    the reader. */
 void neap__stream_finish(struct neap_stream *stream, int end);
 
 /* When what may take ns from now on is due. */
 uint64_t neap__stream_due(const struct neap_stream *stream, uint64_t ns);
+
+/*
+ * Writing in two steps, stream_write.c, for what must be done with the bytes
+ * before anybody waits: they are handed over at once, then that is waited for.
+ */
+struct neap_handed {
+  size_t sent;        /* the kernel has taken these */
+  size_t rest;        /* libuv has these, behind them */
+  struct neap_op *op; /* whoever waits for the rest; NULL: there is none */
+};
+
+/* Waits for the turn to write. Waits, until *due_ns at most, which is set.
+   Returns 0, and neap__stream_end_write ends it; or a code. */
+int neap__stream_begin_write(struct neap_stream *stream, uint64_t *due_ns);
+void neap__stream_end_write(struct neap_stream *stream);
+
+/* Hands some of the n > 0 bytes over, at least one. Does not wait. Returns 0,
+   or a code: those of *out that were sent are gone all the same. */
+int neap__stream_hand(struct neap_stream *stream, const char *bytes, size_t n,
+                      uint64_t due_ns, struct neap_handed *out);
+
+/* Waits for the rest, whose op it is. Waits. Returns 0; UV_ETIMEDOUT,
+   or a NEAP_* code: it is on its way all the same; or how it failed. */
+int neap__stream_settle(struct neap_stream *stream, struct neap_op *op);
+
+/* Whether libuv has nothing of it that is still to be written. */
+static inline bool neap__stream_is_clear(const struct neap_stream *stream) {
+  return uv_stream_get_write_queue_size(&stream->uv.stream) == 0;
+}
 
 /* What dumps say: of connections; of waits whose request is one of libuv's
    about a stream; and of those whose request data is the stream's address. */

@@ -119,12 +119,11 @@ static size_t left(const struct record *r, size_t at_most) {
 static const struct neap_op_kind write_kind = {
     .what = "conn:write", .describe = neap__stream_describe};
 
-/* Has libuv send the next piece, of at_most bytes, and waits until it is gone.
-   Waits. */
-static int send_piece(struct neap_stream *s, struct record *r, size_t at_most,
-                      uint64_t due) {
+/* Has libuv send the next size bytes of the record: *out is woken when they are
+   gone. Returns 0 or a negative code. */
+static int start_piece(struct neap_stream *s, const struct record *r,
+                       size_t size, uint64_t due, struct neap_op **out) {
   struct neap_op *op;
-  size_t size = left(r, at_most);
   int err = neap__op_new_until(s->handle.rt, write_kind.what,
                                sizeof(struct piece) + size, due, &op);
   if (err < 0)
@@ -134,13 +133,28 @@ static int send_piece(struct neap_stream *s, struct record *r, size_t at_most,
   copy_out(*r, piece->bytes, size);
   uv_buf_t buf = uv_buf_init(piece->bytes, (unsigned int)size);
   err = uv_write(&piece->req, &s->uv.stream, &buf, 1, on_written);
-  if (err < 0) {
+  if (err < 0)
     neap__op_free(op);
+  else
+    *out = op;
+  return err;
+}
+
+static int await_piece(struct neap_stream *s, struct neap_op *op) {
+  int err = neap__stream_await(s, op);
+  return err == 0 && s->handle.closed ? UV_ECANCELED : err;
+}
+
+/* Has libuv send the next piece, of at_most bytes, and waits until it is gone.
+   Waits. */
+static int send_piece(struct neap_stream *s, struct record *r, size_t at_most,
+                      uint64_t due) {
+  struct neap_op *op;
+  size_t size = left(r, at_most);
+  int err = start_piece(s, r, size, due, &op);
+  if (err < 0)
     return err;
-  }
-  err = neap__stream_await(s, op);
-  if (err == 0 && s->handle.closed)
-    err = UV_ECANCELED;
+  err = await_piece(s, op);
   /* A wait that ran out of time leaves the piece on its way. */
   if (err == 0 || err == UV_ETIMEDOUT)
     advance(r, size);
@@ -261,6 +275,77 @@ int neap_stream_write(neap_stream *s, const neap_bytes *pieces, size_t n,
   if (err == 0 && r.n > 0)
     err = write_slowly(s, &r);
   *sent = r.sent;
+  return err;
+}
+
+/* --- in two steps --------------------------------------------------------- */
+
+int neap__stream_begin_write(struct neap_stream *s, uint64_t *due_ns) {
+  *due_ns = neap__stream_due(s, s->write_ns);
+  neap__handle_ref(&s->handle);
+  int err = take_turn(s, *due_ns);
+  if (err < 0) {
+    neap__handle_unref(&s->handle);
+    return err;
+  }
+  if (!s->handle.closed && s->filter != NULL)
+    err = (*s->filter)->ready(s, *due_ns);
+  if (err == 0 && s->handle.closed)
+    err = UV_ECANCELED;
+  if (err < 0)
+    neap__stream_end_write(s);
+  return err;
+}
+
+void neap__stream_end_write(struct neap_stream *s) {
+  give_turn(s);
+  neap__handle_unref(&s->handle);
+}
+
+/* Through the filter: it takes all of a piece, or nothing. */
+static int hand_filtered(struct neap_stream *s, neap_bytes plain, uint64_t due,
+                         struct neap_handed *out) {
+  neap_bytes wire;
+  int err = (*s->filter)->encode(s, plain.base, plain.len, &wire);
+  struct record r = {.pieces = &wire, .n = 1};
+  if (err < 0)
+    return err;
+  if (wire.len > 0)
+    err = try_now(s, &r);
+  if (err == 0 && r.sent < wire.len)
+    err = start_piece(s, &r, wire.len - r.sent, due, &out->op);
+  if (err < 0) {
+    (*s->filter)->lost(s, err);
+    return err;
+  }
+  *(out->op != NULL ? &out->rest : &out->sent) = plain.len;
+  return 0;
+}
+
+int neap__stream_hand(struct neap_stream *s, const char *bytes, size_t n,
+                      uint64_t due_ns, struct neap_handed *out) {
+  neap_bytes plain = {.base = bytes, .len = n};
+  struct record r = {.pieces = &plain, .n = 1};
+  *out = (struct neap_handed){0};
+  if (s->filter != NULL) {
+    plain.len = n < PIECE ? n : PIECE;
+    return hand_filtered(s, plain, due_ns, out);
+  }
+  int err = try_now(s, &r);
+  out->sent = r.sent;
+  if (err < 0 || r.n == 0)
+    return err;
+  size_t rest = left(&r, PIECE);
+  err = start_piece(s, &r, rest, due_ns, &out->op);
+  if (err == 0)
+    out->rest = rest;
+  return err;
+}
+
+int neap__stream_settle(struct neap_stream *s, struct neap_op *op) {
+  int err = await_piece(s, op);
+  if (err < 0 && s->filter != NULL && !goes_on(err) && !s->handle.closed)
+    (*s->filter)->lost(s, err);
   return err;
 }
 

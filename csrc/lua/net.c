@@ -6,6 +6,7 @@
 #include "lua/serve.h"
 #include "lua/stream.h"
 #include "lua/tls.h"
+#include "lua/transfer.h"
 #include "lua/udp.h"
 
 #include <string.h>
@@ -266,5 +267,6 @@ int luaopen_neap_net(lua_State *L) {
   neapL_openudp(L, N);
   luaL_requiref(L, "neap.net.ip", luaopen_neap_net_ip, 0);
   lua_setfield(L, -2, "ip");
+  neapL_transfer_open(L, N);
   return 1;
 }

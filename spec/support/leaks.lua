@@ -39,7 +39,11 @@ local function warm_up(neap)
     server:close()
   end
   -- What is there from its first use on: the standard streams, the epoll of
-  -- wait_fd.
+  -- wait_fd, the pipe of net.copy.
+  local a, b = neap.net.pair()
+  a:close()
+  neap.net.copy(b, b)
+  b:close()
   local _ = neap.stdin
   neap.wait_fd(1, "w", 0) -- whatever stdout is here, and says
 end

@@ -886,6 +886,47 @@ waits["net.pair"] = function()
   }
 end
 
+waits["net.copy"] = function()
+  local a, b = pair()
+  local c, d = pair()
+  return {
+    wait = function()
+      return net.copy(b, c, { limit = 4 })
+    end,
+    value = 4,
+    complete = function()
+      assert(a:write("text"))
+    end,
+    close = function()
+      for _, conn in ipairs({ a, b, c, d }) do
+        conn:close()
+      end
+    end,
+  }
+end
+
+waits["net.relay"] = function()
+  local a, one = pair()
+  local b, two = pair()
+  return {
+    wait = function()
+      return net.relay(one, two)
+    end,
+    value = 4,
+    half_done = true, -- what has ended has ended
+    complete = function()
+      assert(a:write("text"))
+      assert(a:shutdown())
+      assert(b:shutdown())
+    end,
+    close = function()
+      for _, conn in ipairs({ a, b, one, two }) do
+        conn:close()
+      end
+    end,
+  }
+end
+
 waits["net.connect"] = function()
   local server = assert(net.listen("127.0.0.1", 0))
   local _, port = server:address()

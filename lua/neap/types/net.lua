@@ -31,6 +31,42 @@ function net.connect(host, port, options) end
 ---@return string? code
 function net.pair() end
 
+---@class neap.net.copy_options
+---@field limit? integer  at most so many bytes (default: up to the end)
+---@field progress? fun(bytes: integer)  told how many went so far, after each step of up to 64 KiB
+
+--- Copies from a connection or file to a connection or file, up to the end or the
+--- limit, no faster than the target takes it. Bytes that were received before go
+--- first. Between connections without TLS the bytes do not leave the kernel, on
+--- Linux. What the target did not take stays to be read from a connection; a file
+--- stands behind what was read. Waits.
+---@param src neap.conn|neap.file
+---@param dst neap.conn|neap.file
+---@param options? neap.net.copy_options
+---@return integer? bytes
+---@return string? message
+---@return string? code
+---@return integer? copied  how many bytes the target took before the failure
+---@return "read"|"write"|nil side  what failed
+function net.copy(src, dst, options) end
+
+---@class neap.net.relay_options
+---@field progress? fun(first: integer, second: integer)  told how many bytes of each went so far
+
+--- Joins two connections: each gets what comes from the other, until both have
+--- ended. The end of one direction is passed on as a half-close. A peer that takes
+--- no more is still listened to, to its end; any other failure ends both
+--- directions. The connections stay open. Waits.
+---@param a neap.conn
+---@param b neap.conn
+---@param options? neap.net.relay_options
+---@return integer? first  bytes that came from a
+---@return integer|string second  bytes that came from b; the message after a failure
+---@return string? code
+---@return integer? from_a  after a failure: what went so far
+---@return integer? from_b
+function net.relay(a, b, options) end
+
 ---@class neap.net.listen_options
 ---@field backlog? integer  connections that may wait to be accepted (default: the system's limit)
 ---@field reuseport? boolean  several processes may listen on one port
