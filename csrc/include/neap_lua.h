@@ -31,9 +31,13 @@ typedef struct neap_lua_options {
      field and by require; "offload" a function. It is no sandbox. NULL: they
      get everything. */
   const char *const *leave_out;
-  const neap_limits
-      *limits; /* as neap_set_limits; memory is Lua's as well. What
-                  would pass one is a Lua error. NULL: none */
+  /* What scripts may have, as neap_set_limits; memory is Lua's as well. What
+     would pass a limit is a Lua error. NULL: no limits. */
+  const neap_limits *limits;
+  /* CPU time after which a task gives way to others, as by neap.preempt, which
+     scripts don't have then; and which a task may use within one step, looked
+     at after each slice: more is a Lua error in it. 0: no limit. */
+  uint64_t slice_ns, step_ns;
 } neap_lua_options;
 
 /*
