@@ -92,6 +92,22 @@ NEAP_API int neap_lua_spawn(lua_State *L, int nargs,
  */
 NEAP_API int neap_lua_close(lua_State *L);
 
+/*
+ * What a lua_CFunction of the host's that waits begins with. Its request lies
+ * in a wait object (neap_wait_new), never in its frame, which may be elsewhere
+ * while others run. Returns the runtime; raises where nobody may wait: on the
+ * host's stack, in a C task, in a finalizer. Does not wait.
+ */
+NEAP_API neap_rt *neap_lua_enter(lua_State *L);
+
+/*
+ * What such a function returns when its wait has ended with err < 0: pushes
+ * nil, "what: message" and the code's name, and returns 3; what may be NULL.
+ * Raises for the codes that end a wait from outside, as the task's
+ * cancellation. So nothing is to be held then. Does not wait.
+ */
+NEAP_API int neap_lua_fail(lua_State *L, int err, const char *what);
+
 /* Lua's entry points of the modules, for package.preload or luaL_requiref.
    Each pushes its module table and returns 1; may raise. In a state that
    neap_lua_open was not called for it makes a runtime for a script whose own

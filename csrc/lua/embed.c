@@ -164,3 +164,16 @@ int neap_lua_close(lua_State *L) {
     lua_pop(L, 1); /* a warn function of the host's has raised */
   return 0;
 }
+
+neap_rt *neap_lua_enter(lua_State *L) {
+  luaL_checkstack(L, 4, NULL);
+  struct neapL *N = neapL_of(L);
+  if (N == NULL)
+    luaL_error(L, "neap is not open in this state");
+  return neapL_waitrt_of(L, N);
+}
+
+int neap_lua_fail(lua_State *L, int err, const char *what) {
+  luaL_checkstack(L, 4, NULL);
+  return neapL_fail(L, err, what);
+}

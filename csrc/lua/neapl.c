@@ -179,7 +179,7 @@ void neapL_raise_interrupt(lua_State *L, struct neapL *N, int err) {
 }
 
 void neapL_raise_outside(lua_State *L, int err) {
-  struct neapL *N = neapL_self(L);
+  struct neapL *N = neapL_of(L);
   switch (err) {
   case NEAP_CLOSING:
   case NEAP_CANCELLED:
