@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *neap_version(void) {
   return NEAP_VERSION;
@@ -76,6 +77,7 @@ int neap_new(const neap_options *options, neap_rt **out) {
   neap__stack_init(&rt->stacks, &rt->mem, given.stack_size,
                    given.private_stacks || env_is("NEAP_STACKS", "private"));
   rt->thread = uv_thread_self();
+  rt->pid = getpid();
   neap__scope_init(rt);
   neap__sync_init(rt);
   neap__select_init(rt);
@@ -137,10 +139,43 @@ static void close_all(struct neap_rt *rt) {
   neap__sigint_unwatch(rt);
 }
 
+bool neap__rt_forked(const struct neap_rt *rt) {
+  return getpid() != rt->pid;
+}
+
+/* What libuv, its pool and our own threads have in flight would never end, and
+   descriptors of the I/O layer are shared with the parent. */
+static bool is_idle(struct neap_rt *rt) {
+  neap_figures figures;
+  neap_info(rt, &figures);
+  return figures.handles == 0 && figures.jobs == 0 && rt->late == 0 &&
+         !rt->watchdog.runs;
+}
+
+int neap_after_fork(neap_rt *rt) {
+  if (!neap__rt_forked(rt))
+    return 0;
+  if (rt->closing)
+    return UV_ECANCELED;
+  if (rt->sched.current != rt->sched.main || !is_idle(rt))
+    return UV_EBUSY;
+  int err = rt->owns_loop ? uv_loop_fork(rt->loop) : 0;
+  if (err < 0)
+    return err;
+  rt->preempt.has_timer = false; /* timers are not inherited */
+  rt->thread = uv_thread_self();
+  rt->pid = getpid();
+  return 0;
+}
+
 void neap__rt_close(struct neap_rt *rt) {
   if (rt->closing)
     return;
   rt->closing = true;
+  if (neap__rt_forked(rt)) { /* running the loop would disturb the parent's */
+    rt->closed = true;
+    return;
+  }
   neap__trace_set(rt, NULL);
   neap__clock_set_virtual(&rt->clock, false);
   neap__timer_rearm(rt);
@@ -156,6 +191,8 @@ void neap_free(neap_rt *rt) {
   if (rt->on_free != NULL)
     rt->on_free(rt, rt->binding);
   neap__rt_close(rt);
+  if (neap__rt_forked(rt))
+    return;
   struct neap_task *closer = rt->closer;
   if (closer != NULL && !closer->is_main) {
     /* We stand on its stack, which stays mapped until the process ends. */

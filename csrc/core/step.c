@@ -63,6 +63,7 @@ static void on_check(uv_check_t *check) {
   struct neap_rt *rt = check->data;
   if (!at_rest(rt))
     return;
+  rt->guest.steps++;
   begin_turn(rt);
   run_turn(rt, UINT64_MAX); /* and keeps awake */
 }
@@ -120,7 +121,7 @@ int neap_frame(neap_rt *rt) {
 int neap_step(neap_rt *rt, uint64_t budget_ns) {
   struct neap_sched *sched = &rt->sched;
   uv_thread_t self = uv_thread_self();
-  if (!uv_thread_equal(&self, &rt->thread))
+  if (!uv_thread_equal(&self, &rt->thread) || neap__rt_forked(rt))
     return UV_EPERM;
   if (rt->closing)
     return UV_ECANCELED;
@@ -130,6 +131,7 @@ int neap_step(neap_rt *rt, uint64_t budget_ns) {
   uint64_t deadline = UINT64_MAX;
   if (budget_ns < UINT64_MAX - now)
     deadline = now + budget_ns;
+  rt->guest.steps++;
   neap__waitq_wake_all(&rt->guest.frames, 0);
   do {
     if (rt->owns_loop)

@@ -17,6 +17,7 @@ struct neap_guest {
   uv_check_t *check; /* runs a turn, after each poll; NULL: our own loop */
   uv_idle_t *idle; /* active while anybody is ready: the poll must not block */
   struct neap_list frames; /* who waits for the next step */
+  uint64_t steps;          /* begun, by neap_step or in the host's run */
 };
 
 /* Returns 0 or a negative UV_E*. On the runtime's own loop there is nothing to

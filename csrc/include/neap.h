@@ -131,7 +131,7 @@ NEAP_API int neap_run(neap_rt *rt);
  * stack, which waits for nothing. On a loop of the host's it does not run that:
  * its uv_run has the tasks run as well, after each poll. Does not wait. Returns
  * 1 when there is more to be run at once, 0 when not; UV_EBUSY from a task,
- * UV_EPERM from another thread, UV_ECANCELED in a runtime that is closing.
+ * UV_EPERM from another thread or a fork's child, UV_ECANCELED in a runtime that is closing.
  */
 NEAP_API int neap_step(neap_rt *rt, uint64_t budget_ns);
 
@@ -142,6 +142,16 @@ NEAP_API int neap_next_timeout(neap_rt *rt);
 /* A descriptor that becomes readable when there is something to be stepped for
    besides time. Does not wait. Returns it or a negative UV_E* code. */
 NEAP_API int neap_backend_fd(neap_rt *rt);
+
+/*
+ * In a child that fork has made of this process: the runtime goes on there as
+ * well, with a copy of each task. On a loop of the host's uv_loop_fork comes
+ * first. Without this call nobody may wait in the child, and neap_free lets all
+ * be as it is. Does not wait. Returns 0; UV_EBUSY, with nothing changed, while
+ * handles are open, or jobs, wakes from other threads or a watchdog under way;
+ * or another negative code.
+ */
+NEAP_API int neap_after_fork(neap_rt *rt);
 
 /* Waits for the next neap_step. Waits. Returns 0, or the code that ended the
    wait. */

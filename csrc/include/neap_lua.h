@@ -31,9 +31,13 @@ typedef struct neap_lua_options {
      field and by require; "offload" a function. It is no sandbox. NULL: they
      get everything. */
   const char *const *leave_out;
-  const neap_limits
-      *limits; /* as neap_set_limits; memory is Lua's as well. What
-                  would pass one is a Lua error. NULL: none */
+  /* What scripts may have, as neap_set_limits; memory is Lua's as well. What
+     would pass a limit is a Lua error. NULL: no limits. */
+  const neap_limits *limits;
+  /* CPU time after which a task gives way to others, as by neap.preempt, which
+     scripts don't have then; and which a task may use within one step, looked
+     at after each slice: more is a Lua error in it. 0: no limit. */
+  uint64_t slice_ns, step_ns;
 } neap_lua_options;
 
 /*
@@ -87,6 +91,22 @@ NEAP_API int neap_lua_spawn(lua_State *L, int nargs,
  * Returns 0, also when there is nothing to end; UV_EBUSY from a task.
  */
 NEAP_API int neap_lua_close(lua_State *L);
+
+/*
+ * What a lua_CFunction of the host's that waits begins with. Its request lies
+ * in a wait object (neap_wait_new), never in its frame, which may be elsewhere
+ * while others run. Returns the runtime; raises where nobody may wait: on the
+ * host's stack, in a C task, in a finalizer. Does not wait.
+ */
+NEAP_API neap_rt *neap_lua_enter(lua_State *L);
+
+/*
+ * What such a function returns when its wait has ended with err < 0: pushes
+ * nil, "what: message" and the code's name, and returns 3; what may be NULL.
+ * Raises for the codes that end a wait from outside, as the task's
+ * cancellation. So nothing is to be held then. Does not wait.
+ */
+NEAP_API int neap_lua_fail(lua_State *L, int err, const char *what);
 
 /* Lua's entry points of the modules, for package.preload or luaL_requiref.
    Each pushes its module table and returns 1; may raise. In a state that

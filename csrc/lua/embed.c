@@ -2,7 +2,9 @@
  * embed.c: neap_lua.h's functions for hosts. None of them raises: the work is
  * done in a protected call each.
  */
+#include "lua/budget.h"
 #include "lua/open.h"
+#include "lua/preempt.h"
 #include "lua/quota.h"
 #include "lua/task_handle.h"
 
@@ -37,6 +39,17 @@ static int set_limits(lua_State *L, struct neapL *N,
   return err < 0 ? err : neap_set_limits(N->rt, limits);
 }
 
+/* Without slices the budget is looked at twice. */
+static void set_slices(lua_State *L, struct neapL *N,
+                       const neap_lua_options *options) {
+  uint64_t slice_ns =
+      options->slice_ns > 0 ? options->slice_ns : (options->step_ns + 1) / 2;
+  if (options->step_ns > 0)
+    neapL_budget_begin(L, N, slice_ns, options->step_ns);
+  if (slice_ns > 0)
+    neapL_preempt_impose(L, N, slice_ns);
+}
+
 /* For lua_pcall: (struct opening). */
 static int open_protected(lua_State *L) {
   struct opening *opening = lua_touserdata(L, 1);
@@ -56,6 +69,7 @@ static int open_protected(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   neapL_module_push(L, N);
   lua_setfield(L, -2, "neap");
+  set_slices(L, N, options);
   opening->err = set_limits(L, N, options->limits);
   return 0;
 }
@@ -149,4 +163,17 @@ int neap_lua_close(lua_State *L) {
   if (lua_pcall(L, 0, 0, 0) != LUA_OK)
     lua_pop(L, 1); /* a warn function of the host's has raised */
   return 0;
+}
+
+neap_rt *neap_lua_enter(lua_State *L) {
+  luaL_checkstack(L, 4, NULL);
+  struct neapL *N = neapL_of(L);
+  if (N == NULL)
+    luaL_error(L, "neap is not open in this state");
+  return neapL_waitrt_of(L, N);
+}
+
+int neap_lua_fail(lua_State *L, int err, const char *what) {
+  luaL_checkstack(L, 4, NULL);
+  return neapL_fail(L, err, what);
 }

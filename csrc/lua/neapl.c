@@ -87,6 +87,8 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
   if (current->is_main) {
     if (!N->drive)
       luaL_error(L, "cannot wait on the host's stack (call from a task)");
+    if (neap__rt_forked(rt))
+      luaL_error(L, "cannot wait: this is a child made by fork");
     if (neap__sigint_take(rt) && interrupt_is_pending(N))
       raise_interrupt(L, N);
   } else if (L == N->main) {
@@ -177,7 +179,7 @@ void neapL_raise_interrupt(lua_State *L, struct neapL *N, int err) {
 }
 
 void neapL_raise_outside(lua_State *L, int err) {
-  struct neapL *N = neapL_self(L);
+  struct neapL *N = neapL_of(L);
   switch (err) {
   case NEAP_CLOSING:
   case NEAP_CANCELLED:

@@ -4,6 +4,7 @@
  */
 #include "lua/preempt.h"
 
+#include "lua/budget.h"
 #include "lua/entry.h"
 #include "lua/running.h"
 #include "lua/standin.h"
@@ -45,8 +46,10 @@ void neapL_preempt_settle(lua_State *L, struct neapL *N) {
 }
 
 void neapL_preempt_close(struct neapL *N) {
-  if (N->preempt != NULL)
-    neapL_running_deinit(N);
+  if (N->preempt == NULL)
+    return;
+  neapL_running_deinit(N);
+  neapL_budget_end(N);
 }
 
 /* -- what is due */
@@ -75,11 +78,17 @@ bool neapL_preempt_can(const struct neap_task *task) {
          (task->is_main || !neapL_task_data(task)->released);
 }
 
+/* Whether the end of a slice matters to the task. */
+static bool is_meant(const struct neapL *N, const struct neap_task *task) {
+  return neapL_preempt_can(task) &&
+         (N->preempt->budgets != NULL || !is_exempt(N, task));
+}
+
 /* In the signal handler. */
 static void on_tick(struct neap_rt *rt) {
   struct neapL *N = rt->binding;
   const struct neap_task *task = rt->sched.current;
-  if (N->preempt->slices && neapL_preempt_can(task) && !is_exempt(N, task))
+  if (N->preempt->slices && is_meant(N, task))
     neapL_preempt_due(N, task, NEAPL_DUE_SLICE);
 }
 
@@ -96,7 +105,7 @@ static void look_at_clock(struct neapL *N, const struct neap_task *task) {
   if (!P->slices || now < P->over_ns)
     return;
   P->over_ns = P->slice_ns > 0 ? now + P->slice_ns : 0;
-  if (neapL_preempt_can(task) && !is_exempt(N, task))
+  if (is_meant(N, task))
     neapL_preempt_due(N, task, NEAPL_DUE_SLICE);
 }
 
@@ -180,8 +189,8 @@ static void give_way(lua_State *L, struct neapL *N, struct neap_task *task) {
   if (N->coblocks > 0)
     neapL_entry_stand(L, N);
   if (task->interrupt == 0) {
-    if (rt->closing)
-      return; /* the task that ends the runtime */
+    if (rt->closing || (task->is_main && !N->drive))
+      return; /* it ends the runtime, or is the host itself */
     neap__sched_preempt(rt);
     if (task->interrupt == NEAP_CLOSING)
       neapL_raise_interrupt(L, N, neap__op_check(rt));
@@ -211,6 +220,10 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N) {
   if ((due & NEAPL_DUE_PLACE) != 0)
     neapL_watchdog_tell(N);
   if ((due & NEAPL_DUE_SLICE) == 0 || !P->slices)
+    return;
+  if (P->budgets != NULL)
+    neapL_budget_spend(L, N, task);
+  if (is_exempt(N, task))
     return;
   if (P->reports)
     report_once(N, task);
@@ -258,6 +271,14 @@ static void set_slices(lua_State *L, struct neapL *N, uint64_t ns) {
     count_instructions(L, N, ns, EVERY);
 }
 
+void neapL_preempt_impose(lua_State *L, struct neapL *N, uint64_t ns) {
+  struct neapL_preempt *P = neapL_preempt_need(L, N);
+  P->slices = P->hosts = true;
+  P->slice = (double)ns / 1e9;
+  neapL_preempt_settle(L, N);
+  set_slices(L, N, ns);
+}
+
 static bool check_reports(lua_State *L, int arg) {
   static const char *const modes[] = {"yield", "report"};
   neapL_checkoptions(L, arg);
@@ -280,6 +301,8 @@ static int neap_preempt(lua_State *L) {
   luaL_argcheck(L, ns > 0, 1, "slice must be more than 0 seconds");
   bool reports = check_reports(L, 2);
   bool on = ns != NEAP_FOREVER;
+  if (N->preempt != NULL && N->preempt->hosts)
+    return luaL_error(L, "neap.preempt: the slices are the host's");
   if (!on && N->preempt == NULL)
     return 0;
   struct neapL_preempt *P = neapL_preempt_need(L, N);

@@ -27,9 +27,11 @@ struct neapL_preempt {
   int standins_ref; /* what our functions stand in for, or LUA_NOREF */
 
   bool slices, watches; /* which of the two are wanted */
-  bool reports;         /* a slice that is over is reported, that is all */
-  double slice;         /* in seconds, for reports */
-  bool counts_time;     /* no signals: the hook itself looks at the clock */
+  bool hosts;           /* the slices are the host's: scripts leave them */
+  struct neapL_budgets *budgets; /* budget.h; NULL: there is no budget */
+  bool reports;     /* a slice that is over is reported, that is all */
+  double slice;     /* in seconds, for reports */
+  bool counts_time; /* no signals: the hook itself looks at the clock */
   uint64_t slice_ns, over_ns; /* when this slice is over */
   int watchdog_ref;           /* the function for its reports, or LUA_NOREF */
 
@@ -62,6 +64,9 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N);
 
 /* After a change of what is wanted: our functions come or go. May raise. */
 void neapL_preempt_settle(lua_State *L, struct neapL *N);
+
+/* Slices of so many ns for all scripts, which can't change that. May raise. */
+void neapL_preempt_impose(lua_State *L, struct neapL *N, uint64_t ns);
 
 /* The runtime has ended. */
 void neapL_preempt_close(struct neapL *N);

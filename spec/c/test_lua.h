@@ -9,7 +9,6 @@
 
 #include "test.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <poll.h>
@@ -37,7 +36,7 @@ static inline bool fails_now(struct counted *counted) {
 /* For Lua: of a new block the old size is a type. */
 static inline void *counted_alloc(void *ud, void *ptr, size_t old_size,
                                   size_t new_size) {
-  struct counted *counted = ud;
+  struct counted *counted = (struct counted *)ud;
   if (ptr == NULL)
     old_size = 0;
   if (new_size > old_size && fails_now(counted))
@@ -99,10 +98,14 @@ static inline lua_Integer global_int(lua_State *L, const char *name) {
   return value;
 }
 
-/* Sleeps as long as the runtime allows, or until a signal comes. */
+/* Sleeps as long as the runtime allows, or until a signal comes. False: nothing
+   came for so long that nothing will. */
 static inline bool sleep_till_next(neap_rt *rt) {
-  struct pollfd pollfd = {.fd = neap_backend_fd(rt), .events = POLLIN};
-  return poll(&pollfd, 1, neap_next_timeout(rt)) >= 0 || errno == EINTR;
+  struct pollfd pollfd = {neap_backend_fd(rt), POLLIN, 0};
+  const int forever = 60 * 1000;
+  int ms = neap_next_timeout(rt);
+  int n = poll(&pollfd, 1, ms >= 0 && ms < forever ? ms : forever);
+  return n != 0 || ms >= 0;
 }
 
 /* Steps until no task is left. */

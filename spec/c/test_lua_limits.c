@@ -133,6 +133,7 @@ static void a_server_waits_for_handles(void) {
                 "neap.spawn(function()"
                 "  local a = neap.net.connect('127.0.0.1', port)"
                 "  local one = server:accept() one:close() a:close()"
+                "  neap.sleep(0.001)"
                 "  local b = neap.net.connect('127.0.0.1', port)"
                 "  local file = neap.fs.open('/dev/null')"
                 "  neap.spawn(function() neap.sleep(0.001) file:close() end)"
@@ -161,14 +162,15 @@ static void memory_beyond_the_limit_is_an_error_in_who_wants_it(void) {
   close_host(&host);
 }
 
-/* Neap's own part counts: tasks and channels. */
+/* Neap's own part counts: here it is the larger one. */
 static void tasks_use_up_the_memory_too(void) {
   struct host host;
   open_host(&host, 0, 0, (size_t)2 * 1024 * 1024);
-  spawn(host.L, "n = 0 ok, message = pcall(function()"
-                " while true do neap.spawn(neap.sleep, 1000) n = n + 1 end end)"
-                "for _, t in ipairs(neap.tasks()) do"
-                "  if t.id > 2 then t:cancel() end end");
+  spawn(host.L,
+        "local list = {} ok, message = pcall(function() while true do"
+        "  list[#list + 1] = neap.spawn({quiet = true}, neap.sleep, 1e6)"
+        "  neap.yield() end end)"
+        "n = #list for i = 1, n do list[i]:cancel() end");
   step_to_end(host.rt);
   CHECK(global_has(host.L, "message", "not enough memory"));
   CHECK(global_int(host.L, "n") > 100 && global_int(host.L, "n") < 4000);
@@ -199,6 +201,89 @@ static void limits_change_while_scripts_run(void) {
   close_host(&host);
 }
 
+/* -- CPU time */
+
+static void open_sliced(struct host *host, uint64_t slice_ns,
+                        uint64_t step_ns) {
+  memset(host, 0, sizeof *host);
+  host->L = new_state(&host->counted);
+  neap_lua_options options = {
+      .size = sizeof options, .slice_ns = slice_ns, .step_ns = step_ns};
+  CHECK(neap_lua_open(host->L, &options) == 0);
+  host->rt = neap_lua_runtime(host->L);
+  CHECK(run(host->L, "neap = require 'neap'"));
+}
+
+static void who_does_not_wait_gives_way(void) {
+  struct host host;
+  open_sliced(&host, MS, 0);
+  spawn(host.L, "while not done do end");
+  spawn(host.L, "for i = 1, 3 do neap.yield() end done = true");
+  step_to_end(host.rt);
+  CHECK(run(host.L, "assert(done)"));
+  CHECK(!run(host.L, "neap.preempt(nil)"));
+  CHECK(global_has(host.L, "message", "the host's"));
+  close_host(&host);
+}
+
+static void slices_need_none_of_luas_libraries(void) {
+  struct counted counted = {0};
+  lua_State *L = lua_newstate(counted_alloc, &counted);
+  neap_lua_options options = {.size = sizeof options, .slice_ns = MS};
+  CHECK(neap_lua_open(L, &options) == 0);
+  luaL_requiref(L, "neap", luaopen_neap, 1);
+  lua_pop(L, 1);
+  spawn(L, "while not done do end");
+  spawn(L, "for i = 1, 3 do neap.yield() end done = true");
+  step_to_end(neap_lua_runtime(L));
+  lua_close(L);
+  CHECK(counted.used == 0);
+}
+
+static void who_uses_up_the_steps_budget_gets_an_error(void) {
+  struct host host;
+  open_sliced(&host, MS, 4 * MS);
+  spawn(host.L, "ok, message = pcall(function() while true do end end)"
+                "again, second = pcall(neap.nopreempt, function()"
+                "  neap.frame() while true do end end)");
+  spawn(host.L, "for i = 1, 5 do neap.frame() n = i end");
+  for (int i = 0; i < 8; i++)
+    CHECK(neap_step(host.rt, UINT64_MAX) >= 0);
+  CHECK(global_has(host.L, "message", "CPU budget"));
+  CHECK(global_has(host.L, "second", "CPU budget"));
+  CHECK(global_int(host.L, "n") == 5);
+  close_host(&host);
+}
+
+/* Without slices, and where errors are caught: the step goes on. */
+static void who_catches_the_error_gives_way(void) {
+  struct host host;
+  open_sliced(&host, 0, 2 * MS);
+  spawn(host.L, "caught = 0 while not done do"
+                "  local ok = pcall(function() while not done do end end)"
+                "  if not ok then caught = caught + 1 end end");
+  spawn(host.L, "for i = 1, 3 do neap.yield() end done = true");
+  step_to_end(host.rt);
+  CHECK(global_int(host.L, "caught") >= 1);
+  close_host(&host);
+}
+
+/* Code that the host calls on its own stack does not give way to tasks. */
+static void the_hosts_own_calls_have_the_budget_too(void) {
+  struct host host;
+  open_sliced(&host, MS, 3 * MS);
+  spawn(host.L, "ran = 1");
+  CHECK(!run(host.L, "while true do end"));
+  CHECK(global_has(host.L, "message", "CPU budget"));
+  CHECK(!run(host.L,
+             "while true do pcall(function() while true do end end)"
+             " n = (n or 0) + 1 if n == 3 then error('three') end end"));
+  CHECK(global_int(host.L, "ran") == 0);
+  step_to_end(host.rt);
+  CHECK(global_int(host.L, "ran") == 1);
+  close_host(&host);
+}
+
 TESTS(TEST(a_task_too_many_is_an_error_in_who_spawns), TEST(c_tasks_count),
       TEST(serve_waits_where_tasks_are_too_many),
       TEST(serve_lives_without_any_task_left),
@@ -206,4 +291,8 @@ TESTS(TEST(a_task_too_many_is_an_error_in_who_spawns), TEST(c_tasks_count),
       TEST(a_server_waits_for_handles),
       TEST(memory_beyond_the_limit_is_an_error_in_who_wants_it),
       TEST(tasks_use_up_the_memory_too), TEST(limits_go_with_the_runtime),
-      TEST(limits_change_while_scripts_run))
+      TEST(limits_change_while_scripts_run), TEST(who_does_not_wait_gives_way),
+      TEST(slices_need_none_of_luas_libraries),
+      TEST(who_uses_up_the_steps_budget_gets_an_error),
+      TEST(who_catches_the_error_gives_way),
+      TEST(the_hosts_own_calls_have_the_budget_too))

@@ -1,7 +1,7 @@
 /* test_lua_tasks.c: C tasks of a host in a runtime that has Lua as well. */
 #include "test_lua.h"
 
-#include <signal.h>
+#include <pthread.h>
 
 struct host {
   struct counted counted;
@@ -172,6 +172,58 @@ static void a_c_task_is_not_preempted_in_lua(void) {
   close_host(&host);
 }
 
+/* -- a function of the host's that waits */
+
+/* engine.load(n) -> n + 1 | nil, message, code. A thread answers. */
+struct request {
+  int n;
+};
+
+static void *answer(void *arg) {
+  neap_wait *wait = arg;
+  const struct request *request = neap_wait_data(wait);
+  neap_wake_post(wait, request->n >= 0 ? request->n + 1 : UV_EINVAL);
+  return NULL;
+}
+
+static int engine_load(lua_State *L) {
+  int n = (int)luaL_checkinteger(L, 1);
+  neap_wait *wait;
+  pthread_t thread;
+  int err = neap_wait_new(neap_lua_enter(L), sizeof(struct request), &wait);
+  if (err < 0)
+    return neap_lua_fail(L, err, "load");
+  ((struct request *)neap_wait_data(wait))->n = n;
+  CHECK(pthread_create(&thread, NULL, answer, wait) == 0);
+  pthread_detach(thread);
+  err = neap_park(wait);
+  neap_wait_free(wait);
+  if (err < 0)
+    return neap_lua_fail(L, err, "load");
+  lua_pushinteger(L, err);
+  return 1;
+}
+
+static void a_function_of_the_hosts_waits(void) {
+  struct host host;
+  open_host(&host, false);
+  lua_register(host.L, "load", engine_load);
+  spawn(host.L, "sum = 0 for i = 1, 20 do neap.spawn(function()"
+                "  local n = coroutine.wrap(load)(i) sum = sum + n end) end");
+  spawn(host.L, "bad, text, code = load(-1)");
+  spawn(host.L, "local task = neap.spawn(load, 1) neap.yield() task:cancel()"
+                "ok, err = task:wait() late = neap.is_cancelled(err)"
+                "err = tostring(err)");
+  step_to_end(host.rt);
+  CHECK(global_int(host.L, "sum") == 20 * 21 / 2 + 20);
+  CHECK(global_has(host.L, "text", "load: "));
+  CHECK(global_has(host.L, "code", "EINVAL"));
+  CHECK(global_has(host.L, "err", "cancelled"));
+  CHECK(!run(host.L, "load(1)"));
+  CHECK(global_has(host.L, "message", "call from a task"));
+  close_host(&host);
+}
+
 /* -- the end */
 
 static int sleep_for_ever(neap_rt *rt, void *arg) {
@@ -209,5 +261,6 @@ TESTS(TEST(dumps_and_figures_show_c_tasks), TEST(traces_pass_over_c_tasks),
       TEST(lua_code_in_a_c_task_does_not_wait),
       TEST(lua_code_in_a_c_task_does_all_else),
       TEST(a_c_task_spawns_lua_and_joins),
-      TEST(a_c_task_is_not_preempted_in_lua), TEST(c_tasks_end_with_the_state),
+      TEST(a_c_task_is_not_preempted_in_lua),
+      TEST(a_function_of_the_hosts_waits), TEST(c_tasks_end_with_the_state),
       TEST(a_stubborn_c_task_is_dropped))
