@@ -150,6 +150,15 @@ local function is_incomplete(message)
   return message:sub(-5) == "<eof>"
 end
 
+-- An expression, or statements.
+local function compile(source)
+  local chunk = load("return " .. source .. "\n", "=stdin", "t")
+  if chunk then
+    return chunk
+  end
+  return load(source .. "\n", "=stdin", "t")
+end
+
 -- A chunk of as many lines as it takes: a function, or nil and a message, and
 -- the source. Nothing at the end of the input. Waits.
 local function next_chunk(line)
@@ -158,20 +167,16 @@ local function next_chunk(line)
     return source
   end
   source = source:gsub("^=", "return ")
-  local chunk = load("return " .. source .. "\n", "=stdin", "t")
-  local message
-  while not chunk do
-    chunk, message = load(source .. "\n", "=stdin", "t")
-    if chunk or not is_incomplete(message) then
-      break
-    end
+  local chunk, message = compile(source)
+  while not chunk and is_incomplete(message) do
     local more = next_line(line, false)
     if not more then
       return more, message, source
     end
     source = source .. "\n" .. more
+    chunk, message = compile(source)
   end
-  return chunk or nil, message, source
+  return chunk, message, source
 end
 
 -- --- running ------------------------------------------------------------------
