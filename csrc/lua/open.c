@@ -47,7 +47,7 @@ void neapL_close(lua_State *L, struct neapL *N) {
   neap_rt *rt = N->rt;
   if (rt == NULL || rt->closing)
     return;
-  neapL_runner_close(N);
+  neapL_runner_detach(N);
   warn_of_rest(L, rt);
   neapL_trace_close(N);
   neap__rt_close(rt);
@@ -250,6 +250,7 @@ static struct neapL *new_box(lua_State *L, const neap_lua_options *options,
   neapL_runner_open(L, N);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &box_key); /* only a whole one is found */
   attach(N);
+  neapL_runner_attach(N);
   return N;
 }
 

@@ -103,12 +103,20 @@ void neapL_runner_open(lua_State *L, struct neapL *N) {
     return;
   neapL_preempt_need(L, N);
   N->runner = runner;
+}
+
+void neapL_runner_attach(struct neapL *N) {
+  struct neapL_runner *runner = N->runner;
+  if (runner == NULL)
+    return;
   N->rt->on_sigint = on_driver;
   runner->N = N;
   runner->due = due; /* last: a signal may come at any time */
 }
 
-void neapL_runner_close(struct neapL *N) {
-  if (N->runner != NULL)
-    N->runner->due = NULL;
+void neapL_runner_detach(struct neapL *N) {
+  if (N->runner == NULL)
+    return;
+  N->runner->due = NULL;
+  N->rt->on_sigint = NULL;
 }

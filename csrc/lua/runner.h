@@ -36,11 +36,12 @@ struct neapL_runner {
   volatile sig_atomic_t what; /* is due */
 };
 
-/* Looks for the registry's runner. N is whole. May raise. */
+/* Looks for the registry's runner. May raise. */
 void neapL_runner_open(lua_State *L, struct neapL *N);
 
-/* The runtime ends. */
-void neapL_runner_close(struct neapL *N);
+/* N is whole: signals reach it from now on. The runtime ends: no longer. */
+void neapL_runner_attach(struct neapL *N);
+void neapL_runner_detach(struct neapL *N);
 
 /* Does what is due, on a stack where Lua may be called. May raise. */
 void neapL_runner_fired(lua_State *L, struct neapL *N);
