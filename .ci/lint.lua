@@ -36,7 +36,10 @@ local homes = {
   ["csrc/lua/neapl.c"] = { "strerror" }, -- as Lua's own io does
   ["csrc/core/overflow.c"] = { "signal" }, -- in a signal handler, back to the default
   ["csrc/lua/open.c"] = { "exit" }, -- where the driver carries out neap.exit
-  ["csrc/main.c"] = { "printf", "puts", "exit", "getenv" },
+  ["csrc/runner/main.c"] = { "getenv", "strerror" }, -- LUA_INIT; no binding there
+  ["csrc/runner/interrupt.c"] = { "_exit" }, -- the second Ctrl-C
+  -- readline frees what we give it, and we what it gives us.
+  ["csrc/runner/line_readline.c"] = { "strdup", "free" },
 }
 
 local allowed, used = {}, {}

@@ -101,6 +101,14 @@ static void interrupt_main(struct neap_rt *rt, int status) {
     neap__op_interrupt(op, status);
 }
 
+/* Ctrl-C while main waits. */
+static void on_interrupt(struct neap_rt *rt) {
+  if (rt->on_sigint != NULL)
+    rt->on_sigint(rt, rt->binding);
+  else
+    interrupt_main(rt, NEAP_INTERRUPTED);
+}
+
 /* Nothing can end the waits there are: main's is ended, and raises. */
 static void end_deadlock(struct neap_rt *rt) {
   if (rt->on_deadlock != NULL)
@@ -141,7 +149,7 @@ static void turn_and_poll(struct neap_rt *rt) {
     if (!any_task(rt))
       neap__waitq_wake_all(&rt->driver.idle, 0);
     if (neap__sigint_take(rt))
-      interrupt_main(rt, NEAP_INTERRUPTED);
+      on_interrupt(rt);
     if (rt->driver.exits && exit_is_due(rt))
       rt->on_exit(rt, rt->binding);
     if (is_deadlock(rt))

@@ -81,13 +81,15 @@ struct neap_rt {
      not be unwound, its end is not told otherwise; on_exit: the driver has come
      to the end that neap__driver_exit asked for; on_deadlock: main's wait is
      about to end with NEAP_EDEADLK; on_free: neap_free has been called: the
-     binding ends the runtime and lets go of it. */
+     binding ends the runtime and lets go of it; on_sigint: instead of the end
+     of main's wait at a SIGINT. */
   void *binding;
   void (*on_main)(struct neap_rt *rt, void *binding); /* main's wait is over */
   void (*on_dropped)(struct neap_task *task, void *binding);
   void (*on_exit)(struct neap_rt *rt, void *binding);
   void (*on_deadlock)(struct neap_rt *rt, void *binding);
   void (*on_free)(struct neap_rt *rt, void *binding);
+  void (*on_sigint)(struct neap_rt *rt, void *binding);
 };
 
 /* Whether this is a child of the process whose runtime it is, made by fork: it

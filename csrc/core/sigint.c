@@ -22,6 +22,11 @@ void neap__sigint_claim(struct neap_rt *rt) {
     thread_rt = rt;
 }
 
+void neap__sigint_poke(struct neap_rt *rt) {
+  rt->sigint.pending = 1;
+  neap__post_poke(rt);
+}
+
 static void call_old(const struct sigaction *old, int signum, siginfo_t *info,
                      void *context) {
   if ((old->sa_flags & SA_SIGINFO) != 0)
@@ -41,8 +46,7 @@ static void on_sigint(int signum, siginfo_t *info, void *context) {
     return;
   }
   call_old(&rt->sigint.old, signum, info, context);
-  rt->sigint.pending = 1;
-  neap__post_poke(rt);
+  neap__sigint_poke(rt);
 }
 
 static bool is_function(const struct sigaction *action) {

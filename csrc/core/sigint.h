@@ -24,6 +24,10 @@ struct neap_sigint {
 struct neap_rt *neap__sigint_rt(void);
 void neap__sigint_claim(struct neap_rt *rt);
 
+/* What a SIGINT does, of a handler that is not ours: the driver takes it, as
+   soon as it can. Async-signal-safe. */
+void neap__sigint_poke(struct neap_rt *rt);
+
 /* Main is about to wait in a poll: puts our handler in front, if SIGINT has a
    handler function that isn't ours. */
 void neap__sigint_watch(struct neap_rt *rt);

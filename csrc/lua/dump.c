@@ -65,7 +65,7 @@ static void push_dump(lua_State *L, neap_rt *rt, const char *prefix,
 
 /* neap.dump([file]). Writes what every task does to file (anything with a
    write method) or stderr. Does not wait itself. */
-static int neap_dump_(lua_State *L) {
+int neapL_dump_function(lua_State *L) {
   neap_rt *rt = neapL_rt(L);
   lua_settop(L, 1);
   if (!lua_isnil(L, 1)) {
@@ -131,7 +131,7 @@ void neapL_dump_open(lua_State *L, struct neapL *N) {
   static const luaL_Reg none[] = {{NULL, NULL}};
   static const luaL_Reg text_meta[] = {{"__gc", text_gc}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
-      {"tasks", neap_tasks}, {"dump", neap_dump_}, {NULL, NULL}};
+      {"tasks", neap_tasks}, {"dump", neapL_dump_function}, {NULL, NULL}};
   const char *bare = neapL_strerror(NEAP_EDEADLK);
   neapL_newtype(L, N, TEXT, none, text_meta);
   neapL_setfuncs(L, N, functions);

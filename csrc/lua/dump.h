@@ -18,4 +18,7 @@ void neapL_dump_attach(neap_rt *rt);
    Does not raise. */
 void neapL_dump_pushdeadlock(lua_State *L, const struct neapL *N);
 
+/* neap.dump */
+int neapL_dump_function(lua_State *L);
+
 #endif

@@ -5,6 +5,7 @@
 #include "lua/dump.h"
 #include "lua/entry.h"
 #include "lua/preempt.h"
+#include "lua/runner.h"
 #include "lua/task_handle.h"
 
 #include <errno.h>
@@ -43,6 +44,14 @@ static int raise_interrupt(lua_State *L, struct neapL *N) {
   if (interrupt_is_pending(N))
     lua_sethook(N->main, NULL, 0, 0);
   return luaL_error(L, "interrupted!");
+}
+
+/* A SIGINT came while main ran. */
+static void heed_interrupt(lua_State *L, struct neapL *N) {
+  if (N->runner != NULL)
+    neapL_runner_fired(L, N);
+  else if (interrupt_is_pending(N))
+    raise_interrupt(L, N);
 }
 
 /*
@@ -89,8 +98,8 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
       luaL_error(L, "cannot wait on the host's stack (call from a task)");
     if (neap__rt_forked(rt))
       luaL_error(L, "cannot wait: this is a child made by fork");
-    if (neap__sigint_take(rt) && interrupt_is_pending(N))
-      raise_interrupt(L, N);
+    if (neap__sigint_take(rt))
+      heed_interrupt(L, N);
   } else if (L == N->main) {
     luaL_error(L, "cannot wait: main state called from task %I",
                (LUAI_UACINT)current->id);

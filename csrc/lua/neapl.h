@@ -54,6 +54,7 @@ struct neapL {
   struct neapL_quota *quota; /* quota.h; NULL: Lua's memory is not counted */
   struct neapL_preempt *preempt; /* preempt.h; NULL: never asked for */
   bool main_exempt;              /* main is in neap.nopreempt */
+  struct neapL_runner *runner;   /* the neap command's, or NULL; runner.h */
 
   /* Why nobody may wait just now, whatever a script's function that is called
      does ("in a trace hook"), or NULL. */

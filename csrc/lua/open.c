@@ -9,6 +9,7 @@
 #include "lua/neapl.h"
 #include "lua/preempt.h"
 #include "lua/quota.h"
+#include "lua/runner.h"
 #include "lua/task.h"
 #include "lua/trace.h"
 
@@ -46,6 +47,7 @@ void neapL_close(lua_State *L, struct neapL *N) {
   neap_rt *rt = N->rt;
   if (rt == NULL || rt->closing)
     return;
+  neapL_runner_detach(N);
   warn_of_rest(L, rt);
   neapL_trace_close(N);
   neap__rt_close(rt);
@@ -245,8 +247,10 @@ static struct neapL *new_box(lua_State *L, const neap_lua_options *options,
     return NULL;
   neapL_newtype(L, N, SENTINEL, no_methods, sentinel_meta);
   neapL_task_open(L, N);
+  neapL_runner_open(L, N);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &box_key); /* only a whole one is found */
   attach(N);
+  neapL_runner_attach(N);
   return N;
 }
 

@@ -6,6 +6,7 @@
 
 #include "lua/budget.h"
 #include "lua/entry.h"
+#include "lua/runner.h"
 #include "lua/running.h"
 #include "lua/standin.h"
 #include "lua/task_handle.h"
@@ -219,6 +220,8 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N) {
   P->due = 0;
   if ((due & NEAPL_DUE_PLACE) != 0)
     neapL_watchdog_tell(N);
+  if ((due & NEAPL_DUE_RUNNER) != 0)
+    neapL_runner_fired(L, N);
   if ((due & NEAPL_DUE_SLICE) == 0 || !P->slices)
     return;
   if (P->budgets != NULL)

@@ -16,7 +16,8 @@ struct neapL_runs;
 /* What is due. */
 enum {
   NEAPL_DUE_SLICE = 1, /* the slice is over */
-  NEAPL_DUE_PLACE = 2  /* the watchdog wants to know where we are */
+  NEAPL_DUE_PLACE = 2, /* the watchdog wants to know where we are */
+  NEAPL_DUE_RUNNER = 4 /* a signal of the neap command; runner.h */
 };
 
 /* Lies in a userdata of its own, made when a script first asks for one of the

@@ -27,8 +27,10 @@ describe("./dev", function()
       cd %s
       unset LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4 LUA_PATH_5_5 LUA_CPATH_5_5
       eval "$(%s env)"
-      %s -e 'print(require("neap").version)']]):format(dir.path, dev, os.getenv("LUA") or "lua5.4"))
+      %s -e 'print(require("neap").version)'
+      neap -e 'print(require("neap").version)']]):format(dir.path, dev,
+      os.getenv("LUA") or "lua5.4"))
     assert(status == 0, output)
-    assert(output:match("^%d+%.%d+"), output)
+    assert(output:match("^(%d+%.%d+[^\n]*)\n%1\n$"), output)
   end)
 end)

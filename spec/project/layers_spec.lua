@@ -114,6 +114,15 @@ local function check_include(layer, path, header, bad)
 end
 
 describe("the layers", function()
+  it("leave the command a host: of neap it knows a struct and the version", function()
+    local known = { ["lua/runner.h"] = true, ["include/neap.h"] = true }
+    for _, path in ipairs(files("runner")) do
+      for header in support.slurp("csrc/" .. path):gmatch('#include "([^"]+)"') do
+        assert(known[header] or header:match("^runner/"), path .. " includes " .. header)
+      end
+    end
+  end)
+
   for _, layer in ipairs({ "core", "io", "lua" }) do
     it("hold their direction in csrc/" .. layer, function()
       local found = {}

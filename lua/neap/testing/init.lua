@@ -8,10 +8,11 @@ local testing = {}
 
 local running = false
 
--- Whether the clock is virtual, and the seed. Raises for the caller's caller.
+-- Whether the clock is virtual, the seed, the time limit. Raises for the caller's
+-- caller.
 local function check_options(options)
   if options == nil then
-    return false, nil
+    return false, nil, nil
   elseif type(options) ~= "table" then
     error("bad argument #2 to 'run' (table expected, got " .. type(options) .. ")", 3)
   end
@@ -22,7 +23,11 @@ local function check_options(options)
   if seed ~= nil and (math.type(seed) ~= "integer" or seed < 0 or seed > 0xffffffff) then
     error("bad argument #2 to 'run' (field 'seed': an integer from 0 to 2^32-1 expected)", 3)
   end
-  return clock == "virtual", seed
+  local timeout = options.timeout
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout ~= timeout) then
+    error("bad argument #2 to 'run' (field 'timeout': number of seconds expected)", 3)
+  end
+  return clock == "virtual", seed, timeout
 end
 
 local function is_callable(value)
@@ -102,11 +107,14 @@ local function explain(err, seed)
 end
 
 -- Waits for the test's task: true and its results, or false and its error. An
--- error of the wait itself (a deadlock, a cancellation of the caller) is one.
-local function outcome_of(task)
-  local outcome = table.pack(pcall(task.wait, task))
+-- error of the wait itself (a deadlock, a cancellation of the caller) is one, and
+-- so is the end of its time.
+local function outcome_of(task, timeout)
+  local outcome = table.pack(pcall(task.wait, task, timeout))
   if not outcome[1] then
     return false, outcome[2]
+  elseif outcome[2] == nil then
+    return false, ("%s\n%s"):format(outcome[3], dump())
   end
   return table.unpack(outcome, 2, outcome.n)
 end
@@ -140,7 +148,7 @@ function testing.run(fn, options)
   if not is_callable(fn) then
     error("bad argument #1 to 'run' (function expected, got " .. type(fn) .. ")", 2)
   end
-  local virtual, seed = check_options(options)
+  local virtual, seed, timeout = check_options(options)
   if running then
     error("neap.testing.run is running already", 2)
   end
@@ -151,7 +159,7 @@ function testing.run(fn, options)
   local saved = { virtual = core.clock(virtual), seed = core.seed(seed and state_of(seed) or 0) }
   running = true
   local task = neap.spawn({ name = "test", detached = true, quiet = true }, fn)
-  return results(seed, finish(saved, before, outcome_of(task)))
+  return results(seed, finish(saved, before, outcome_of(task, timeout)))
 end
 
 function testing.settle()

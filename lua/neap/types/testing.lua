@@ -7,6 +7,7 @@ local testing = {}
 
 ---@class neap.testing.options
 ---@field clock? "real"|"virtual"  virtual: time jumps when nobody can go on
+---@field timeout? number  seconds of that clock, after which the test has failed
 ---@field seed? integer  shuffles the ready tasks; 0 or nil: first come, first served
 
 --- Calls `fn(...)` in a task of its own and waits for it; returns its results,
