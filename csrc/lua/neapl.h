@@ -200,6 +200,10 @@ static inline void *neapL_checkself(lua_State *L, const char *name) {
   return luaL_checkudata(L, 1, name);
 }
 
+/* Calls the function that a module of ours written in Lua returns, with all
+   arguments; returns how many results there are. May raise. */
+int neapL_calllua(lua_State *L, const char *module);
+
 /* Replaces the values at first and on by a table of them; returns how many. May
    raise, having changed nothing. */
 int neapL_pack(lua_State *L, int first);

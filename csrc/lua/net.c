@@ -248,12 +248,21 @@ static const luaL_Reg server_meta[] = {
     {NULL, NULL},
 };
 
+/* net.pool([options]) -> pool. Does not wait. Written in Lua:
+   lua/neap/net/pool.lua. */
+static int net_pool(lua_State *L) {
+  neapL_checkoptions(L, 1);
+  lua_settop(L, 1);
+  return neapL_calllua(L, "neap.net.pool");
+}
+
 static const luaL_Reg net_functions[] = {
     {"connect", net_connect},
     {"listen", neapL_net_listen},
     {"listen_fds", neapL_net_listen_fds},
     {"udp", neapL_udp_open},
     {"pair", net_pair},
+    {"pool", net_pool},
     {NULL, NULL},
 };
 

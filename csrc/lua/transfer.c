@@ -130,12 +130,7 @@ static void check_relay(lua_State *L) {
 static int net_relay(lua_State *L) {
   neapL_waitrt(L);
   check_relay(L);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "neap.net.relay");
-  lua_call(L, 1, 1);
-  lua_insert(L, 1);
-  lua_call(L, 3, LUA_MULTRET);
-  return lua_gettop(L);
+  return neapL_calllua(L, "neap.net.relay");
 }
 
 static const luaL_Reg functions[] = {

@@ -905,6 +905,35 @@ waits["net.copy"] = function()
   }
 end
 
+waits["pool:acquire"] = function()
+  local made, there = pair()
+  local pool = net.pool({
+    max_per_host = 1,
+    connect = function()
+      return made
+    end,
+  })
+  local lease = assert(pool:acquire("host", 1))
+  return {
+    wait = function()
+      local another = pool:acquire("host", 1)
+      return another:release()
+    end,
+    value = true,
+    complete = function()
+      lease:release()
+    end,
+    timeout = function(seconds)
+      return pool:acquire("host", 1, { timeout = seconds })
+    end,
+    close = function()
+      lease:close()
+      pool:close()
+      there:close()
+    end,
+  }
+end
+
 waits["net.relay"] = function()
   local a, one = pair()
   local b, two = pair()

@@ -31,6 +31,57 @@ function net.connect(host, port, options) end
 ---@return string? code
 function net.pair() end
 
+---@class neap.net.pool_options
+---@field max_idle? integer  connections kept for later, over all hosts (default 16)
+---@field max_per_host? integer  leases at a time for each host; who wants more waits (default: no limit)
+---@field idle_timeout? number  seconds after which an idle connection is not used again (default 60)
+---@field connect? fun(host: string, port?: integer, options: table): neap.conn?, string?, string?  (default net.connect)
+
+--- Makes a pool of connections that are used again. Does not wait.
+---@param options? neap.net.pool_options
+---@return neap.net.pool
+function net.pool(options) end
+
+--- Connections for later; a to-be-closed value.
+---@class neap.net.pool
+local pool = {}
+
+--- Takes a connection to a host: the last one that was released and that still
+--- lives (nothing has come on it, nor its end), else a new one. While
+--- `max_per_host` leases are out it waits, first come, first served. Options are
+--- those of net.connect (or of the pool's `connect`); its timeout is for all of
+--- this. Waits.
+---@param host string
+---@param port? integer
+---@param options? table
+---@return neap.net.lease?
+---@return string? message
+---@return string? code
+function pool:acquire(host, port, options) end
+
+--- How many connections are idle. Does not wait.
+---@return integer
+function pool:idle() end
+
+--- Closes what is idle; what is in use is closed when its lease ends. Does not wait.
+---@return true
+function pool:close() end
+
+--- A connection in use; a to-be-closed value, which closes the connection unless
+--- it was released.
+---@class neap.net.lease
+---@field conn neap.conn? until the lease ends
+local lease = {}
+
+--- Gives the connection back: the exchange is complete. One with unread bytes is
+--- closed. Does not wait.
+---@return true
+function lease:release() end
+
+--- Closes the connection. Does not wait.
+---@return true
+function lease:close() end
+
 ---@class neap.net.copy_options
 ---@field limit? integer  at most so many bytes (default: up to the end)
 ---@field progress? fun(bytes: integer)  told how many went so far, after each step of up to 64 KiB
