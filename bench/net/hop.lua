@@ -19,7 +19,7 @@ server:close()
 if how == "copy" then
   assert(net.copy(from, to))
 else
-  for bytes in from.read_some, from do
+  for bytes in function() return from:read_some() end do
     assert(to:write(bytes))
   end
 end
