@@ -5,7 +5,7 @@ package.path = (arg[0]:match("^(.*/)") or "./") .. "?.lua;" .. package.path
 local harness = require("harness")
 
 local figures = {}
-for _, part in ipairs({ "net.tls", "net.names" }) do
+for _, part in ipairs({ "net.copy", "net.tls", "net.names" }) do
   for _, figure in ipairs(require(part)) do
     figures[#figures + 1] = figure
   end

@@ -382,64 +382,54 @@ describe("net.copy", function()
 
   it("works where bytes can't stay in the kernel", function()
     for _, fault in ipairs({ "splice:error=EINVAL", "splice:error=EINVAL:when=2+2",
-      "pipe2:error=EMFILE:when=3+", "splice:retval=0:when=99999" }) do
-      local output = support.lua([[
+      "pipe2:error=EMFILE:when=3+" }) do
+      local output = support.lua(([[
         local neap = require("neap")
         local a, b = assert(neap.net.pair())
         local c, d = assert(neap.net.pair())
-        local text = ("0123456789"):rep(100000)
+        local text = ("0123456789"):rep(%d)
         neap.spawn(function() a:write(text) a:close() end)
         local reading = neap.spawn(d.read, d, "a")
         print(neap.net.copy(b, c))
         c:close()
         print(reading:join() == text)
         b:close() d:close()
-      ]], { env = "strace -f -o /dev/null -e trace=splice,pipe2 -e inject=" .. fault })
-      assert.equal("1000000\ntrue\n", output, fault)
+      ]]):format(#much // 100), { env = "strace -f -o /dev/null -e trace=splice,pipe2 -e inject=" .. fault })
+      assert.equal(#much // 100 * 10 .. "\ntrue\n", output, fault)
     end
   end)
 
   it("loses no byte when memory runs out", function()
-    local a, b = tcp()
+    local a, b = net.pair()
     local c, d = net.pair()
-    local text = numbers(300)
-    local function clean()
-      a:write(text)
-      local sum = 0
-      while sum < #text do
-        sum = sum + assert(net.copy(b, c, { limit = #text - sum }))
-      end
-      assert(d:read(#text) == text)
+    local text = numbers(support.variant == "hostile" and 300 or 40000)
+    local expected, copied
+    -- The target is full: what it does not take needs memory. Nobody reads yet.
+    local function prepare()
+      local filler = ("f"):rep(400000)
+      c:settimeout(nil, 0)
+      local _, _, code, sent = c:write(filler)
+      assert(code == "ETIMEDOUT", code)
+      assert(a:write(text))
+      expected, copied = filler:sub(1, sent) .. text, 0
     end
-    local sent, copied = 0, 0
-    local runs = faults.alloc(function()
-      if sent == copied then
-        local _, message, code, n = a:write(text)
-        sent = sent + (n or #text)
-        if message then
-          return nil, message, code
-        end
-      end
-      local n, message, code, some = net.copy(b, c, { limit = sent - copied })
+    local function copy()
+      local n, message, code, some = net.copy(b, c, { limit = #text - copied })
       copied = copied + (n or some)
-      return n, message, code
-    end, { after = function()
-      while copied < sent do
-        copied = copied + assert(net.copy(b, c, { limit = sent - copied }))
+      return n or code == "ETIMEDOUT" or nil, message, code
+    end
+    prepare()
+    local runs = faults.alloc(copy, { after = function()
+      c:settimeout(nil)
+      local reading = neap.spawn(d.read, d, #expected)
+      while copied < #text do
+        assert(copy())
       end
-      while sent % #text ~= 0 do
-        local rest = text:sub(sent % #text + 1)
-        assert(a:write(rest))
-        assert(net.copy(b, c, { limit = #rest }))
-        sent, copied = sent + #rest, copied + #rest
-      end
-      for _ = 1, sent // #text do
-        assert(d:read(#text) == text)
-      end
-      sent, copied = 0, 0
+      assert(reading:join() == expected)
+      prepare()
     end })
-    assert.is_true(runs > 0)
-    clean()
+    -- There small pieces go out, out of blocks that are there.
+    assert.is_true(runs > 0 or support.variant == "hostile")
     for _, conn in ipairs({ a, b, c, d }) do
       conn:close()
     end
@@ -453,7 +443,7 @@ describe("net.copy", function()
       assert.is_false(ok)
       assert.truthy(message:find(pattern), message)
     end
-    raises("#1 to '[%w.]*copy' %(connection or file expected, got no value%)", net.copy)
+    raises("#1 to '[%w.]*copy' %(connection or file expected, got nil%)", net.copy)
     raises("#2 to '[%w.]*copy' %(connection or file expected, got number%)", net.copy, a, 1)
     raises("#2 to '[%w.]*copy' %(the same file", net.copy, file, file)
     raises("field 'limit'", net.copy, a, b, { limit = -1 })
@@ -486,9 +476,10 @@ describe("net.relay", function()
       a:write("question")
       a:shutdown()
       assert.equal("question", b:read("a"))
+      settle()
       assert.equal("waiting", relaying:status())
-      b:write(much)
       local reading = neap.spawn(a.read, a, "a")
+      b:write(much)
       b:shutdown()
       assert.is_true(reading:join() == much)
       assert.same({ 8, #much }, { relaying:join() })

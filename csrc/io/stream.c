@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-/* Reading pauses while so much lies unread and nobody waits for more. */
+/* Reading pauses while more lies unread and nobody waits for it. */
 #define HIGH_WATER NEAP_IO_SCRATCH
 
 /* The least room for a read that goes on behind bytes that are there. */
@@ -160,15 +160,19 @@ static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
   *buf = uv_buf_init(base, base == NULL ? 0 : (unsigned int)size);
 }
 
+/* From so many bytes on the shared buffer itself is handed over: that costs
+   less than copying them. */
+#define ADOPTED (NEAP_IO_SCRATCH / 2)
+
 /* n bytes stand where on_alloc said. Returns 0. When there is no memory to copy
-   them to, the shared buffer itself is handed over: nothing received is lost.
- */
+   them to, the shared buffer is handed over, too: nothing received is lost. */
 static int keep(struct neap_stream *s, const char *base, size_t n) {
   struct neap_rt *rt = s->handle.rt;
   char *scratch = rt->io->scratch;
   if (base != scratch) {
     neap__inbuf_filled(&s->in, n);
-  } else if (neap__inbuf_append(&s->in, &rt->mem, scratch, n) < 0) {
+  } else if (n >= ADOPTED ||
+             neap__inbuf_append(&s->in, &rt->mem, scratch, n) < 0) {
     neap__inbuf_adopt(&s->in, &rt->mem, scratch, NEAP_IO_SCRATCH, n);
     rt->io->scratch = NULL;
   }
@@ -206,7 +210,7 @@ static void receive(struct neap_stream *s, const char *base, size_t n) {
   }
   if (s->in.len >= s->want)
     wake_reader(s, 0);
-  if (s->in.len >= HIGH_WATER && s->reader == NULL)
+  if (s->in.len > HIGH_WATER && s->reader == NULL)
     disarm(s);
 }
 
@@ -416,8 +420,17 @@ void neap_stream_take(neap_stream *s, size_t n) {
   neap__inbuf_take(&s->in, n);
 }
 
+/* An empty buffer that is as the shared one becomes that again, if there is
+   none now. */
 void neap_stream_commit(neap_stream *s) {
-  neap__inbuf_commit(&s->in, &s->handle.rt->mem);
+  struct neap_rt *rt = s->handle.rt;
+  if (s->in.len == 0 && s->in.capacity == NEAP_IO_SCRATCH &&
+      rt->io->scratch == NULL) {
+    rt->io->scratch = s->in.block;
+    s->in = (struct neap_inbuf){0};
+    return;
+  }
+  neap__inbuf_commit(&s->in, &rt->mem);
 }
 
 /* What a reader that waits holds is its own: others can't bring it back. */

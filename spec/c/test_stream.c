@@ -171,5 +171,77 @@ static void fails_with_nothing_left_open(void) {
   neap_free(rt);
 }
 
+/* Fills one pair's end, moves it to another pair, and reads it there. */
+static int write_all(neap_rt *rt, void *arg) {
+  static const char text[] = "0123456789abcdef";
+  neap_stream *stream = arg;
+  size_t sent;
+  (void)rt;
+  for (int i = 0; i < 10000; i++) {
+    neap_bytes piece = {.base = text, .len = sizeof text - 1};
+    if (!CHECK(neap_stream_write(stream, &piece, 1, &sent) == 0))
+      break;
+  }
+  neap_stream_close(stream);
+  return 0;
+}
+
+static int read_all(neap_rt *rt, void *arg) {
+  neap_view view;
+  (void)rt;
+  if (neap_stream_peek_all(arg, &view) < 0)
+    return -1;
+  for (size_t i = 0; i < view.len; i++)
+    if (view.base[i] != "0123456789abcdef"[i % 16])
+      return -1;
+  return (int)view.len;
+}
+
+static void moves_bytes_from_end_to_end(void) {
+  neap_rt *rt = open_rt();
+  neap_stream *a, *b, *c, *d;
+  neap_task *reading;
+  int came = 0;
+  CHECK(neap_pair(rt, &a, &b) == 0 && neap_pair(rt, &c, &d) == 0);
+  spawn(rt, write_all, a);
+  CHECK(neap_spawn(rt, read_all, d, NULL, &reading) == 0);
+  neap_transfer t = {.from_stream = b, .to_stream = c, .limit = 100000};
+  int64_t n;
+  while ((n = neap_transfer_step(rt, &t)) > 0)
+    CHECK(n <= 65536);
+  CHECK(n == 0 && t.moved == 100000);
+  t.limit = NEAP_NEVER;
+  while ((n = neap_transfer_step(rt, &t)) > 0) {
+  }
+  CHECK(n == 0 && t.moved == 160000);
+  neap_stream_close(c);
+  CHECK(neap_join(reading, &came) == 0 && came == 160000);
+  t.to_stream = NULL;
+  CHECK(neap_transfer_step(rt, &t) == UV_EBADF && t.writing);
+  neap_task_unref(reading);
+  neap_stream_close(b);
+  neap_stream_close(d);
+  neap_free(rt);
+}
+
+static void asks_and_sets_options(void) {
+  neap_rt *rt = open_rt();
+  neap_stream *a, *b;
+  CHECK(neap_pair(rt, &a, &b) == 0);
+  CHECK(neap_stream_fd(a) >= 0 && neap_stream_fd(a) != neap_stream_fd(b));
+  CHECK(neap_stream_sndbuf(a, 20000) >= 20000);
+  CHECK(neap_stream_rcvbuf(a, 20000) == neap_stream_rcvbuf(a, 0));
+  CHECK(neap_stream_nodelay(a, true) == UV_ENOTSUP);
+  neap_stream_close(a);
+  neap_stream_close(b);
+  neap_listen_options o = {.size = sizeof o, .inherited = true, .fd = 99999};
+  neap_server *server = NULL;
+  const char *names = NULL;
+  CHECK(neap_listen(rt, NULL, 0, &o, &server) == UV_EBADF && server == NULL);
+  CHECK(neap_listen_fds(&names) == 0 && names == NULL);
+  neap_free(rt);
+}
+
 TESTS(TEST(echoes_lines_of_many_clients), TEST(ends_with_everything_under_way),
-      TEST(fails_with_nothing_left_open))
+      TEST(fails_with_nothing_left_open), TEST(moves_bytes_from_end_to_end),
+      TEST(asks_and_sets_options))

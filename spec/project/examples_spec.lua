@@ -18,15 +18,15 @@ local function run(name, ...)
   return output
 end
 
--- Starts an example that serves, with port 0 (any) as its argument; its first
--- line names the port. Ended when closed.
-local function serve(name)
-  local pipe = assert(io.popen(("echo $$; exec timeout 60 %s %s 0 </dev/null 2>&1"):format(lua,
-    support.quote(root .. "/examples/" .. name .. ".lua")), "r"))
+-- Starts an example that serves, with port 0 (any) as its last argument; its
+-- first line names the port. Ended when closed.
+local function serve(name, ...)
+  local pipe = assert(io.popen(("echo $$; exec timeout 60 %s %s %s 0 </dev/null 2>&1"):format(lua,
+    support.quote(root .. "/examples/" .. name .. ".lua"), table.concat({ ... }, " ")), "r"))
   local pid = pipe:read("n", "l")
   local line = pipe:read("l")
-  local port = line and line:match(":(%d+)%f[%D]")
-  local server = setmetatable({ port = tonumber(port) }, {
+  local port = line and line:match(":(%d+)%f[%D][^:]*$")
+  local server = setmetatable({ port = tonumber(port), output = pipe }, {
     __close = function()
       os.execute("kill " .. pid)
       pipe:close()
@@ -114,6 +114,21 @@ function entries.echo()
     assert.is_nil(conn:read("l"))
     conn:close()
   end
+end
+
+function entries.proxy()
+  local target <close> = assert(net.listen("127.0.0.1", 0))
+  local _, port = target:address()
+  local proxy <close> = serve("proxy", "127.0.0.1:" .. port)
+  local client <close> = assert(net.connect("127.0.0.1", proxy.port))
+  assert(client:write(("x"):rep(1000), "end"))
+  assert(client:shutdown())
+  local conn <close> = assert(target:accept())
+  assert.equal(1003, #conn:read("a"))
+  assert(conn:write("answer"))
+  conn:close()
+  assert.equal("answer", client:read("a"))
+  assert.matches("^\r%d open, %d+%.%d MB/s up, %d+%.%d MB/s down", proxy.output:read(40))
 end
 
 function entries.chat()
