@@ -10,6 +10,7 @@
 /* A scope that C code has opened. */
 struct block {
   struct neap_scope core;
+  struct neap_rt *rt;
   struct neap_entry *root; /* the task's, made for this block, or NULL */
   int failed;       /* what the first task that failed in it returned, or 0 */
   bool body_failed; /* before any of them: what they return is its doing */
@@ -83,7 +84,7 @@ static void on_child_end(struct neap_scope *scope,
 static void on_orphan_end(struct neap_scope *scope) {
   struct block *block = block_of(scope);
   /* Its root stays the task's: who has left it is not known here. */
-  neap__mem_free(&scope->end.rt->mem, block, sizeof *block);
+  neap__mem_free(&block->rt->mem, block, sizeof *block);
 }
 
 int neap_scope_open(neap_rt *rt, uint64_t due_ns, neap_scope **out) {
@@ -99,6 +100,7 @@ int neap_scope_open(neap_rt *rt, uint64_t due_ns, neap_scope **out) {
     return err;
   }
   struct neap_scope *scope = &block->core;
+  block->rt = rt;
   scope->on_child_end = on_child_end;
   scope->on_orphan_end = on_orphan_end;
   neap__scope_open(rt, scope, task->entry);

@@ -262,7 +262,7 @@ static void end_turn(struct neap_rt *rt) {
 /* Short resumes are looked at by the dozen, long ones one by one. */
 bool neap__sched_poll_due(struct neap_rt *rt) {
   struct neap_sched *sched = &rt->sched;
-  if (sched->deadline_ns != 0) {
+  if (sched->deadline_ns != 0 && sched->deadline_ns != UINT64_MAX) {
     sched->looked_ns = uv_hrtime();
     sched->now_ns = neap__clock_at(&rt->clock, sched->looked_ns);
     return sched->looked_ns >= sched->deadline_ns;
@@ -277,7 +277,7 @@ bool neap__sched_poll_due(struct neap_rt *rt) {
   sched->resumes = 0;
   sched->looked_ns = now;
   sched->now_ns = neap__clock_at(&rt->clock, now);
-  return now - sched->polled_ns >= NEAP_POLL_NS;
+  return now - sched->polled_ns >= NEAP_POLL_NS && sched->deadline_ns == 0;
 }
 
 void neap__sched_want_poll(struct neap_rt *rt) {

@@ -59,7 +59,9 @@ struct neap_sched {
 
   /* Somebody is ready while nobody runs; or NULL: nobody wants to know. */
   void (*on_ready)(struct neap_rt *rt);
-  uint64_t deadline_ns; /* a turn is left off then; 0: it is not limited */
+  /* A turn is left off then, and not for a poll; UINT64_MAX: it is not left
+     off at all; 0: for polls. */
+  uint64_t deadline_ns;
 
   void (*hop)(struct neap_rt *rt); /* what the driver is to run for a task */
 };

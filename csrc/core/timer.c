@@ -150,8 +150,11 @@ void neap__timer_stop(struct neap_rt *rt, struct neap_timer *timer) {
 }
 
 void neap__timer_fire_due(struct neap_rt *rt) {
+  neap__timer_fire_until(rt, neap__clock_now(&rt->clock));
+}
+
+void neap__timer_fire_until(struct neap_rt *rt, uint64_t now) {
   struct neap_timers *timers = &rt->timers;
-  uint64_t now = neap__clock_now(&rt->clock);
   while (timers->n > 0 && timers->heap[0].due_ns <= now) {
     struct neap_timer *timer = timers->heap[0].timer;
     neap__timer_stop(rt, timer);

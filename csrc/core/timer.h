@@ -56,6 +56,9 @@ void neap__timer_stop(struct neap_rt *rt, struct neap_timer *timer);
 /* Fires all that are due. On the driver's stack. */
 void neap__timer_fire_due(struct neap_rt *rt);
 
+/* The same when it was `now` on the tasks' clock a moment ago. */
+void neap__timer_fire_until(struct neap_rt *rt, uint64_t now);
+
 /* When the first one is due, or NEAP_FOREVER. */
 uint64_t neap__timer_next(const struct neap_rt *rt);
 
