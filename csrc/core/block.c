@@ -209,12 +209,17 @@ static int spawn(struct neap_rt *rt, struct neap_scope *scope, neap_task_fn fn,
   else if (given->stack_size > 0)
     stack = given->stack_size;
   struct neap_task *task;
-  int err = neap__scope_spawn(rt, scope, fn, arg, stack, 0, &task);
-  if (err == 0 && out != NULL) {
+  size_t extra = given->name != NULL ? strlen(given->name) + 1 : 0;
+  int err = neap__scope_spawn(rt, scope, fn, arg, stack, extra, &task);
+  if (err < 0)
+    return err;
+  if (extra > 0) /* neap__task_c_name */
+    memcpy(neap__task_data(task), given->name, extra);
+  if (out != NULL) {
     neap__task_ref(task);
     *out = task;
   }
-  return err;
+  return 0;
 }
 
 int neap_spawn(neap_rt *rt, neap_task_fn fn, void *arg,

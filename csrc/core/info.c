@@ -233,7 +233,8 @@ static uint64_t since(const struct neap_rt *rt, uint64_t then_ns) {
 
 static void tell_name(const struct neap_task *task, struct neap_text *text) {
   const struct neap_info *info = &task->rt->info;
-  const char *name = info->name_of != NULL ? info->name_of(task) : NULL;
+  const char *name =
+      info->name_of != NULL ? info->name_of(task) : neap__task_c_name(task);
   neap__text_add(text, "task %llu%s%.80s", (unsigned long long)task->id,
                  name != NULL ? " " : "", name != NULL ? name : "");
 }

@@ -212,10 +212,9 @@ void neap_free(neap_rt *rt) {
 
 int neap_set_limits(neap_rt *rt, const neap_limits *limits) {
   neap_limits given = {0};
-  if (limits->size == 0)
-    return UV_EINVAL;
-  memcpy(&given, limits,
-         limits->size < sizeof given ? limits->size : sizeof given);
+  int err = neap__options_read(&given, sizeof given, limits);
+  if (err < 0)
+    return err;
   rt->sched.max_tasks = given.tasks;
   rt->max_handles = given.handles;
   rt->mem.cap = given.memory;

@@ -76,6 +76,12 @@ static inline void *neap__task_data(const struct neap_task *task) {
   return (void *)(uintptr_t)(task + 1);
 }
 
+/* The name of a task that neap_spawn has made, or of main: NULL, if it has
+   none. It is the extra bytes. */
+static inline const char *neap__task_c_name(const struct neap_task *task) {
+  return task->size > sizeof *task ? (const char *)neap__task_data(task) : NULL;
+}
+
 void neap__task_ref(struct neap_task *task);
 
 /* Frees it with the last share. */

@@ -75,6 +75,7 @@ typedef struct neap_spawn_options {
                         may be used meanwhile. Default for C: a private one */
   bool detached;     /* in no scope: the runtime's */
   size_t stack_size; /* bytes of its private stack; 0: as neap_new was told */
+  const char *name;  /* for dumps; copied */
 } neap_spawn_options;
 
 /* Figures of a runtime, for neap_info. */
@@ -131,7 +132,8 @@ NEAP_API int neap_run(neap_rt *rt);
  * stack, which waits for nothing. On a loop of the host's it does not run that:
  * its uv_run has the tasks run as well, after each poll. Does not wait. Returns
  * 1 when there is more to be run at once, 0 when not; UV_EBUSY from a task,
- * UV_EPERM from another thread or a fork's child, UV_ECANCELED in a runtime that is closing.
+ * UV_EPERM from another thread or a fork's child, UV_ECANCELED in a runtime
+ * that is closing.
  */
 NEAP_API int neap_step(neap_rt *rt, uint64_t budget_ns);
 
@@ -267,7 +269,8 @@ typedef struct neap_limits {
 } neap_limits;
 
 /* Sets the limits, in place of all that were set before. What there is beyond
-   them stays. Does not wait. Returns 0 or UV_EINVAL without a size. */
+   them stays; NULL: no limits. Does not wait. Returns 0, UV_EINVAL or UV_E2BIG.
+ */
 NEAP_API int neap_set_limits(neap_rt *rt, const neap_limits *limits);
 
 /* --- scopes --------------------------------------------------------------- */

@@ -74,11 +74,11 @@ typedef struct neap_lua_spawn_options {
  * Spawns a Lua task, as neap.spawn does: the function lies below its nargs
  * arguments on the top of L, and all of them are popped. Leaves one value there
  * instead: the task's handle, or the message of what failed. Does not wait,
- * does not raise. Returns 0; UV_EINVAL for what is no function, UV_ECANCELED
- * when the runtime has ended, UV_ENOENT when L has none, or UV_ENOMEM. options
- * may be NULL. With out != NULL the caller gets a share of the task, to be
- * given up with neap_task_unref; neap_join says 0, or a negative code when it
- * has failed or was cancelled.
+ * does not raise. Returns 0; UV_EINVAL for what is no function (or options
+ * without a size), UV_ECANCELED when the runtime has ended, UV_ENOENT when L
+ * has none, or UV_ENOMEM. options may be NULL. With out != NULL the caller gets
+ * a share of the task, to be given up with neap_task_unref; neap_join says 0,
+ * or a negative code when it has failed or was cancelled.
  */
 NEAP_API int neap_lua_spawn(lua_State *L, int nargs,
                             const neap_lua_spawn_options *options,

@@ -4,20 +4,11 @@
  */
 #include "lua/budget.h"
 #include "lua/open.h"
+
+#include "core/options.h"
 #include "lua/preempt.h"
 #include "lua/quota.h"
 #include "lua/task_handle.h"
-
-#include <string.h>
-
-/* The options as this library knows them, whatever size the host's have. */
-static neap_lua_options given_options(const neap_lua_options *options) {
-  neap_lua_options given = {0};
-  if (options != NULL)
-    memcpy(&given, options,
-           options->size < sizeof given ? options->size : sizeof given);
-  return given;
-}
 
 struct opening {
   neap_lua_options options;
@@ -35,7 +26,7 @@ static int set_limits(lua_State *L, struct neapL *N,
                       const neap_limits *limits) {
   if (limits == NULL)
     return 0;
-  int err = limits->size == 0 ? UV_EINVAL : neapL_quota_begin(L, N);
+  int err = neapL_quota_begin(L, N);
   return err < 0 ? err : neap_set_limits(N->rt, limits);
 }
 
@@ -75,7 +66,11 @@ static int open_protected(lua_State *L) {
 }
 
 int neap_lua_open(lua_State *L, const neap_lua_options *options) {
-  struct opening opening = {given_options(options), 0};
+  struct opening opening = {{0}, 0};
+  int err =
+      neap__options_read(&opening.options, sizeof opening.options, options);
+  if (err < 0)
+    return err;
   if (!lua_checkstack(L, 3))
     return UV_ENOMEM;
   lua_pushcfunction(L, open_protected);
@@ -103,6 +98,8 @@ struct spawning {
 static int spawn_protected(lua_State *L) {
   struct spawning *spawning = lua_touserdata(L, 1);
   struct neapL *N = neapL_of(L);
+  if (spawning->err < 0)
+    return luaL_error(L, "cannot spawn: the options are not understood");
   spawning->err = N == NULL ? UV_ENOENT : UV_ECANCELED;
   if (N == NULL)
     return luaL_error(L, "neap is not open in this state");
@@ -122,10 +119,9 @@ static int spawn_protected(lua_State *L) {
 int neap_lua_spawn(lua_State *L, int nargs,
                    const neap_lua_spawn_options *options, neap_task **out) {
   neap_lua_spawn_options given = {0};
-  if (options != NULL)
-    memcpy(&given, options,
-           options->size < sizeof given ? options->size : sizeof given);
-  struct spawning spawning = {.how = {.name = given.name,
+  int err = neap__options_read(&given, sizeof given, options);
+  struct spawning spawning = {.err = err,
+                              .how = {.name = given.name,
                                       .quiet = given.quiet,
                                       .detached = given.detached,
                                       .is_private = given.private_stack}};

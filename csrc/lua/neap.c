@@ -215,10 +215,12 @@ static int neap_fail_lua_alloc(lua_State *L) {
 
 static void open_test(lua_State *L, struct neapL *N) {
   /* The C library's: it must outlive the userdata of this state. */
-  N->failing = neap__mem_shared_alloc(sizeof(struct failing));
-  if (N->failing == NULL)
-    neapL_nomem(L);
-  memset(N->failing, 0, sizeof(struct failing));
+  if (N->failing == NULL) { /* else it is another try to make the module */
+    N->failing = neap__mem_shared_alloc(sizeof(struct failing));
+    if (N->failing == NULL)
+      neapL_nomem(L);
+    memset(N->failing, 0, sizeof(struct failing));
+  }
   lua_pushlightuserdata(L, N);
   lua_pushcclosure(L, neap_fail_alloc, 1);
   lua_setfield(L, -2, "_fail_alloc");

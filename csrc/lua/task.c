@@ -36,7 +36,9 @@ const char *neapL_task_name(const struct neap_task *task) {
   if (task->is_main)
     return "main";
   const struct neapL_task *lt = neapL_task_data(task);
-  return lt != NULL && lt->namelen > 0 ? lt->name : NULL;
+  if (lt == NULL)
+    return neap__task_c_name(task);
+  return lt->namelen > 0 ? lt->name : NULL;
 }
 
 const char *neapL_task_origin(const struct neap_task *task) {

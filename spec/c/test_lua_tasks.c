@@ -43,13 +43,14 @@ static void end_wait(struct host *host) {
 static void dumps_and_figures_show_c_tasks(void) {
   struct host host;
   open_host(&host, false);
-  CHECK(neap_spawn(host.rt, wait_in_c, &host, NULL, NULL) == 0);
+  neap_spawn_options named = {.size = sizeof named, .name = "physics"};
+  CHECK(neap_spawn(host.rt, wait_in_c, &host, &named, NULL) == 0);
   spawn(host.L, "neap.yield()"
                 "neap.dump{write = function(_, s) text = s end}"
                 "n = #neap.tasks() alive = neap.info().tasks");
   CHECK(neap_step(host.rt, UINT64_MAX) == 0);
   CHECK(neap_step(host.rt, UINT64_MAX) == 0);
-  CHECK(global_has(host.L, "text", "host"));
+  CHECK(global_has(host.L, "text", "physics: waiting in host"));
   CHECK(global_int(host.L, "n") == 2);     /* main and the one that asks */
   CHECK(global_int(host.L, "alive") == 3); /* the C task, too */
   end_wait(&host);

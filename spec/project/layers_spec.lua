@@ -25,7 +25,7 @@ local lua_takes = {
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
   chan = true, select = true, sync = true,
   clock = true, text = true, trace = true, slice = true, info = true,
-  preempt = true, watchdog = true,
+  preempt = true, watchdog = true, options = true,
 }
 
 local rank = {}
