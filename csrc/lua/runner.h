@@ -46,4 +46,7 @@ void neapL_runner_detach(struct neapL *N);
 /* Does what is due, on a stack where Lua may be called. May raise. */
 void neapL_runner_fired(lua_State *L, struct neapL *N);
 
+/* The same; false, without a runner, when a signal is for others to heed. */
+bool neapL_runner_heed(lua_State *L, struct neapL *N);
+
 #endif
