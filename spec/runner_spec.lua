@@ -390,6 +390,36 @@ describe("signals of neap", function()
     assert.equal(130, status)
   end)
 
+  it("Ctrl-C at any moment lets all clean up", function() -- fault 83
+    for _ = 1, support.count(2, 100) do
+      local run_of <close>, pid = start([[
+        local neap = require("neap")
+        local begun, cleaned = 0, 0 -- one that has not begun has no cleanup
+        local function spawn(fn)
+          neap.spawn(function()
+            local _ <close> = setmetatable({}, { __close = function()
+              neap.shield(neap.sleep, 0)
+              cleaned = cleaned + 1
+              if cleaned == 4 then print("all cleaned") end
+            end })
+            begun = begun + 1
+            if begun == 4 then print("waits") end
+            fn()
+          end)
+        end
+        spawn(function() while true do neap.yield() end end)
+        spawn(function() while true do local t = { {}, ("x"):rep(100) } end end)
+        spawn(function() while true do coroutine.wrap(function() neap.yield() end)() end end)
+        spawn(function() neap.sleep(3600) end)
+        while true do collectgarbage("step") neap.yield() end]], "--preempt 1ms")
+      run_of:expect("waits")
+      kill(pid, "SIGINT")
+      local output, status = run_of:finish()
+      assert.equal("all cleaned\n", output)
+      assert.equal(130, status)
+    end
+  end)
+
   it("the second Ctrl-C ends at once", function()
     local run_of <close>, pid = start([[
       local neap = require("neap")

@@ -127,7 +127,8 @@ void neapL_hook_signal(struct neapL_hooks *hooks, lua_State *L) {
   if (hooks->busy > 0)
     hooks->busy--;
   else if ((lua_gethook(L) == NULL) == (lua_gethookmask(L) == 0))
-    arm(hooks, L); /* else half of somebody else's lua_sethook is done */
+    neapL_hook_arm(hooks, L); /* another signal's handler may come in between */
+  /* else half of somebody else's lua_sethook is done */
 }
 
 void neapL_hook_disarm(struct neapL_hooks *hooks, lua_State *L) {

@@ -46,14 +46,6 @@ static int raise_interrupt(lua_State *L, struct neapL *N) {
   return luaL_error(L, "interrupted!");
 }
 
-/* A SIGINT came while main ran. */
-static void heed_interrupt(lua_State *L, struct neapL *N) {
-  if (N->runner != NULL)
-    neapL_runner_fired(L, N);
-  else if (interrupt_is_pending(N))
-    raise_interrupt(L, N);
-}
-
 /*
  * Whether a finalizer is running. It runs in a call that can't yield, so a
  * task's own thread that can yield is in none: that is quicker to see than what
@@ -98,8 +90,9 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
       luaL_error(L, "cannot wait on the host's stack (call from a task)");
     if (neap__rt_forked(rt))
       luaL_error(L, "cannot wait: this is a child made by fork");
-    if (neap__sigint_take(rt))
-      heed_interrupt(L, N);
+    if (neap__sigint_take(rt) && !neapL_runner_heed(L, N) &&
+        interrupt_is_pending(N))
+      raise_interrupt(L, N);
   } else if (L == N->main) {
     luaL_error(L, "cannot wait: main state called from task %I",
                (LUAI_UACINT)current->id);

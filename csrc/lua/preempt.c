@@ -220,7 +220,8 @@ void neapL_preempt_fired(lua_State *L, struct neapL *N) {
   P->due = 0;
   if ((due & NEAPL_DUE_PLACE) != 0)
     neapL_watchdog_tell(N);
-  if ((due & NEAPL_DUE_RUNNER) != 0)
+  if (N->runner != NULL && N->runner->what != 0 &&
+      !(N->runner->prompt && task->is_main)) /* it waits soon */
     neapL_runner_fired(L, N);
   if ((due & NEAPL_DUE_SLICE) == 0 || !P->slices)
     return;

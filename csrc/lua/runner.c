@@ -95,6 +95,13 @@ void neapL_runner_fired(lua_State *L, struct neapL *N) {
     neapL_raise_interrupt(L, N, neap__op_check(N->rt));
 }
 
+bool neapL_runner_heed(lua_State *L, struct neapL *N) {
+  if (N->runner == NULL)
+    return false;
+  neapL_runner_fired(L, N);
+  return true;
+}
+
 void neapL_runner_open(lua_State *L, struct neapL *N) {
   lua_getfield(L, LUA_REGISTRYINDEX, NEAPL_RUNNER);
   struct neapL_runner *runner = lua_touserdata(L, -1);

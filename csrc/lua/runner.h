@@ -25,8 +25,8 @@ enum {
 
 /* Lies in the command's main; outlives the state. */
 struct neapL_runner {
-  /* The command's: Ctrl-C ends main's wait, or what runs, and no more. Without
-     it, it cancels all tasks, main included. */
+  /* The command's: Ctrl-C ends main's wait, or its next one, or the task that
+     runs, and no more. Without it, it cancels all tasks, main included. */
   bool prompt;
 
   /* Ours, while there is a runtime, else NULL: what is to happen as soon as
@@ -45,5 +45,8 @@ void neapL_runner_detach(struct neapL *N);
 
 /* Does what is due, on a stack where Lua may be called. May raise. */
 void neapL_runner_fired(lua_State *L, struct neapL *N);
+
+/* The same; false, without a runner, when a signal is for others to heed. */
+bool neapL_runner_heed(lua_State *L, struct neapL *N);
 
 #endif

@@ -203,56 +203,48 @@ local function explain(err)
   return (traceback:gsub("\n%s*%[C%]: in function 'xpcall'.*$", "\n\t[C]: in ?"))
 end
 
--- Waits for a line's task: its outcome, packed. The first Ctrl-C cancels it, the
--- next one leaves it behind: nil. Waits.
-local function outcome_of(task)
+-- Waits for the end of a line's task. The first Ctrl-C cancels it, the next one
+-- leaves it behind. Waits.
+local function await(task)
   local interrupts = 0
   while true do
-    local outcome = table.pack(pcall(task.wait, task))
-    if outcome[1] then
-      return table.pack(table.unpack(outcome, 2, outcome.n))
-    elseif not is_interruption(outcome[2]) then
+    local heard, ok, err = pcall(task.wait, task)
+    if heard then
+      if not ok then -- cancelled before it began
+        complain(tostring(err))
+      end
+      return
+    elseif not is_interruption(ok) then
       task:cancel() -- a deadlock: nothing else would end it
-      complain(tostring(outcome[2]))
-      return nil
+      complain(tostring(ok))
+      return
     end
     interrupts = interrupts + 1
     if interrupts > 1 then
       complain(("%s goes on in the background"):format(tostring(task)))
-      return nil
+      return
     end
     task:cancel("interrupted")
   end
 end
 
-local function show(results)
-  if results.n == 0 then
-    return
-  end
-  local ok, err = pcall(print, table.unpack(results, 1, results.n))
+local function show(ok, ...)
   if not ok then
-    complain(("error calling 'print' (%s)"):format(tostring(err)))
+    complain((...))
+  elseif select("#", ...) > 0 then
+    local printed, err = pcall(print, ...)
+    if not printed then
+      complain(("error calling 'print' (%s)"):format(tostring(err)))
+    end
   end
 end
 
--- Runs a chunk and prints what it returns. Waits.
+-- Runs a chunk and prints what it returns, in its task as well: a __tostring may
+-- wait, or never end. Waits.
 local function run_chunk(chunk)
-  -- Packed in the task: the outcome is known from its own success.
-  local task = neap.spawn({ name = "line", quiet = true, detached = true }, function()
-    return table.pack(xpcall(chunk, explain))
-  end)
-  local outcome = outcome_of(task)
-  if not outcome then
-    return
-  end
-  local results = outcome[2]
-  if not outcome[1] then -- cancelled before it began
-    complain(tostring(results))
-  elseif results[1] then
-    show(table.pack(table.unpack(results, 2, results.n)))
-  else
-    complain(results[2])
-  end
+  await(neap.spawn({ name = "line", quiet = true, detached = true }, function()
+    show(xpcall(chunk, explain))
+  end))
 end
 
 --- Reads and runs chunks until the end of the input. Waits.
