@@ -5,9 +5,10 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "options", "text", "clock", "sanitize", "switch", "cxx", "stack", "task", "trace", "slice",
-  "taskq", "shuffle", "sched", "timer", "cancel", "op", "waitq", "context", "scope", "block", "sync", "chan",
-  "select", "preempt", "post", "sigint", "overflow", "watchdog", "info", "driver", "step", "rt",
+  "list", "mem", "options", "text", "clock", "sanitize", "switch", "cxx", "stack", "task",
+  "trace", "slice", "taskq", "shuffle", "sched", "timer", "cancel", "op", "waitq", "context",
+  "scope", "block", "sync", "chan", "select", "preempt", "post", "sigint", "overflow", "watchdog",
+  "info", "driver", "step", "rt",
 }
 
 -- Of core, io takes these; whatever more it wants belongs into neap.h. waitq:
