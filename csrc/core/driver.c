@@ -217,7 +217,7 @@ int neap__driver_exit(struct neap_rt *rt, uint64_t grace_ns) {
 }
 
 int neap_run(neap_rt *rt) {
-  if (rt->sched.current != rt->sched.main || neap__rt_forked(rt))
+  if (rt->sched.current != rt->sched.main || neap__fork_is_child(&rt->fork))
     return UV_EPERM;
   int err = 0;
   while (err == 0 && any_task(rt))

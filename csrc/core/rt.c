@@ -63,6 +63,7 @@ static void rt_release(struct neap_rt *rt) {
   neap_alloc_fn alloc = rt->mem.alloc;
   void *ud = rt->mem.ud;
   neap__mem_deinit(&rt->mem);
+  neap__fork_deinit(&rt->fork);
   alloc(ud, rt, sizeof *rt, 0);
 }
 
@@ -77,7 +78,7 @@ int neap_new(const neap_options *options, neap_rt **out) {
   neap__stack_init(&rt->stacks, &rt->mem, given.stack_size,
                    given.private_stacks || env_is("NEAP_STACKS", "private"));
   rt->thread = uv_thread_self();
-  rt->pid = getpid();
+  neap__fork_init(&rt->fork);
   neap__scope_init(rt);
   neap__sync_init(rt);
   neap__select_init(rt);
@@ -139,10 +140,6 @@ static void close_all(struct neap_rt *rt) {
   neap__sigint_unwatch(rt);
 }
 
-bool neap__rt_forked(const struct neap_rt *rt) {
-  return getpid() != rt->pid;
-}
-
 /* What libuv, its pool and our own threads have in flight would never end, and
    descriptors of the I/O layer are shared with the parent. */
 static bool is_idle(struct neap_rt *rt) {
@@ -153,7 +150,7 @@ static bool is_idle(struct neap_rt *rt) {
 }
 
 int neap_after_fork(neap_rt *rt) {
-  if (!neap__rt_forked(rt))
+  if (!neap__fork_is_child(&rt->fork))
     return 0;
   if (rt->closing)
     return UV_ECANCELED;
@@ -164,7 +161,7 @@ int neap_after_fork(neap_rt *rt) {
     return err;
   rt->preempt.has_timer = false; /* timers are not inherited */
   rt->thread = uv_thread_self();
-  rt->pid = getpid();
+  neap__fork_adopt(&rt->fork);
   return 0;
 }
 
@@ -172,7 +169,8 @@ void neap__rt_close(struct neap_rt *rt) {
   if (rt->closing)
     return;
   rt->closing = true;
-  if (neap__rt_forked(rt)) { /* running the loop would disturb the parent's */
+  if (neap__fork_is_child(
+          &rt->fork)) { /* running the loop would disturb the parent's */
     rt->closed = true;
     return;
   }
@@ -191,7 +189,7 @@ void neap_free(neap_rt *rt) {
   if (rt->on_free != NULL)
     rt->on_free(rt, rt->binding);
   neap__rt_close(rt);
-  if (neap__rt_forked(rt))
+  if (neap__fork_is_child(&rt->fork))
     return;
   struct neap_task *closer = rt->closer;
   if (closer != NULL && !closer->is_main) {

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/context.h"
 #include "core/driver.h"
+#include "core/fork.h"
 #include "core/info.h"
 #include "core/mem.h"
 #include "core/op.h"
@@ -55,10 +56,10 @@ struct neap_rt {
   uv_loop_t *loop;
   bool owns_loop;
   uv_thread_t thread;
-  int pid; /* of the process whose loop it is */
-  bool blocking;        /* in a poll that may block */
-  uint32_t uv_handles;  /* of ours that are not closed yet */
-  uint32_t max_handles; /* of the I/O layer's, open ones; 0: no limit */
+  struct neap_fork fork; /* which process is whose loop it is */
+  bool blocking;         /* in a poll that may block */
+  uint32_t uv_handles;   /* of ours that are not closed yet */
+  uint32_t max_handles;  /* of the I/O layer's, open ones; 0: no limit */
 
   /* The end. */
   bool closing;             /* waits return NEAP_CLOSING */
@@ -91,10 +92,6 @@ struct neap_rt {
   void (*on_free)(struct neap_rt *rt, void *binding);
   void (*on_sigint)(struct neap_rt *rt, void *binding);
 };
-
-/* Whether this is a child of the process whose runtime it is, made by fork: it
-   has copies of the tasks, but the loop and the threads are the parent's. */
-bool neap__rt_forked(const struct neap_rt *rt);
 
 /* Ends everything but the memory: tasks, handles, loop. Later calls do
    nothing. From any stack; see neap_free. */

@@ -122,7 +122,7 @@ int neap_frame(neap_rt *rt) {
 int neap_step(neap_rt *rt, uint64_t budget_ns) {
   struct neap_sched *sched = &rt->sched;
   uv_thread_t self = uv_thread_self();
-  if (!uv_thread_equal(&self, &rt->thread) || neap__rt_forked(rt))
+  if (!uv_thread_equal(&self, &rt->thread) || neap__fork_is_child(&rt->fork))
     return UV_EPERM;
   if (rt->closing)
     return UV_ECANCELED;

@@ -88,7 +88,7 @@ __attribute__((noinline)) static neap_rt *waitrt(lua_State *L,
   if (current->is_main) {
     if (!N->drive)
       luaL_error(L, "cannot wait on the host's stack (call from a task)");
-    if (neap__rt_forked(rt))
+    if (neap__fork_is_child(&rt->fork))
       luaL_error(L, "cannot wait: this is a child made by fork");
     if (neap__sigint_take(rt) && !neapL_runner_heed(L, N) &&
         interrupt_is_pending(N))

@@ -5,7 +5,7 @@ local support = require("spec.support")
 -- Inside core the order is a rank: a module takes only from those before it.
 -- rt.h composes all their parts; any .c of core may include it to find its own.
 local core_rank = {
-  "list", "mem", "options", "text", "clock", "sanitize", "switch", "cxx", "stack", "task",
+  "list", "mem", "options", "fork", "text", "clock", "sanitize", "switch", "cxx", "stack", "task",
   "trace", "slice", "taskq", "shuffle", "sched", "timer", "cancel", "op", "waitq", "context",
   "scope", "block", "sync", "chan", "select", "preempt", "post", "sigint", "overflow", "watchdog",
   "info", "driver", "step", "rt",
@@ -26,7 +26,7 @@ local lua_takes = {
   list = true, stack = true, driver = true, sigint = true, cancel = true, waitq = true,
   chan = true, select = true, sync = true,
   clock = true, text = true, trace = true, slice = true, info = true,
-  preempt = true, watchdog = true, options = true,
+  preempt = true, watchdog = true, options = true, fork = true,
 }
 
 local rank = {}
