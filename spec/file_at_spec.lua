@@ -221,7 +221,9 @@ describe("fs.lines", function()
   it("gives what io.lines gives, and closes the file", function()
     local dir <close> = support.tempdir()
     local before = support.fds()
-    local contents = { "", "x", "a\nb\n", "a\n\nb", "1 2\n3 x", ("y"):rep(70000) .. "\nz" }
+    -- More than a buffer has room for.
+    local long = ("y"):rep(support.variant == "hostile" and 700 or 70000)
+    local contents = { "", "x", "a\nb\n", "a\n\nb", "1 2\n3 x", long .. "\nz" }
     for i, content in ipairs(contents) do
       local path = spit(dir .. "/" .. i, content)
       for _, formats in ipairs({ {}, { "L" }, { "n" }, { 1, "l" }, { "a" } }) do

@@ -177,7 +177,7 @@ describe("fs.walk", function()
 
   -- fault 42
   it("ends when the folder is deleted meanwhile", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     for round = 1, support.count(10, 200) do
       local root = dir .. "/tree"
       sh(("mkdir -p %s/a/b/c %s/d && cd %s && for i in $(seq 60); do : > a/$i; : > a/b/$i; done")
@@ -275,7 +275,7 @@ describe("fs.walk", function()
   end)
 
   it("holds a deep tree, with few descriptors and long paths", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local depth = support.count(300, 2000)
     sh(("cd %s && mkdir t && cd t && i=0 && while [ $i -lt %d ]; do mkdir abcdefghijklmnop &&"
       .. " cd -P abcdefghijklmnop || exit; : > f; i=$((i + 1)); done"):format(quote(dir.path),
@@ -303,7 +303,7 @@ describe("fs.walk", function()
   end)
 
   it("needs little memory for a big folder", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local names = support.count(20000, 1000000)
     -- Links: quicker to make than files, and as many names.
     sh(("cd %s && mkdir big && cd big && : > 0 && seq -f 'name-of-%%.0f' 1 %d | xargs touch")
@@ -385,7 +385,7 @@ describe("fs.remove", function()
   end)
 
   it("is not led out of the tree by whoever swaps folders for links", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     sh(("cd %s && mkdir outside && touch outside/1 outside/2 outside/3"):format(quote(dir.path)))
     local folder, link = dir .. "/tree/victim", dir .. "/tree/link"
     local swapper <close> = swap.start(folder, link)
@@ -407,8 +407,8 @@ describe("fs.remove", function()
   end)
 
   it("stops between two names when it is cancelled", function()
-    local dir <close> = support.tempdir()
-    sh(("cd %s && mkdir -p tree && cd tree && for i in $(seq 30); do mkdir $i; (cd $i; seq 60 |"
+    local dir <close> = support.memdir()
+    sh(("cd %s && mkdir -p tree && cd tree && for i in $(seq 30); do mkdir $i; (cd $i; seq 400 |"
       .. " xargs touch); done"):format(quote(dir.path)))
     local stopped = false
     for _ = 1, 50 do
@@ -606,7 +606,7 @@ describe("fs.copy", function()
   end)
 
   it("is not led out of either tree by whoever swaps folders for links", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     sh(("cd %s && mkdir secret from outside to && printf secret > secret/name"):format(
       quote(dir.path)))
     for _, side in ipairs({ "from", "to" }) do
@@ -760,7 +760,7 @@ describe("trees", function()
   end)
 
   it("survive every failing allocation", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local root = make_tree(dir .. "/tree")
     local runs = faults.alloc(function()
       local function ok(result, message, code)

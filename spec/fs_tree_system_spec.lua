@@ -95,15 +95,15 @@ local calls = {
 -- strace wrote. The pool has one thread: each thread's calls are counted by
 -- themselves, and who gets which would be chance.
 local function run(dir, call, n)
-  sh(("rm -rf %s/* && cd %s && mkdir -p from/sub/deep && head -c 100000 /dev/zero > from/sub/big"
-    .. " && echo x > from/f && ln from/f from/sub/f2 && ln -s f from/l && mkfifo from/fifo")
-    :format(quote(dir.path), quote(dir.path)))
+  sh(("rm -rf %s/* && cd %s && mkdir -p from/sub/deep && echo x > from/f"
+    .. " && ln from/f from/sub/f2 && ln -s f from/l && mkfifo from/fifo"
+    .. " && head -c 100000 /dev/zero > from/sub/big"):format(quote(dir.path), quote(dir.path)))
   local script = support.spit(dir .. "/script.lua", workout)
   local log = dir .. "/strace"
   local inject = n > 0 and ("-e inject=%s:error=EIO:when=%d"):format(call, n) or ""
-  local output, status = sh(("UV_THREADPOOL_SIZE=1 strace -f -qq -e trace=%s -e signal=none %s -o %s"
-    .. " %s %s %s"):format(call, inject, quote(log), os.getenv("LUA") or "lua5.4", quote(script),
-    quote(dir.path)))
+  local command = "UV_THREADPOOL_SIZE=1 strace -f -qq -e trace=%s -e signal=none %s -o %s %s %s %s"
+  local output, status = sh(command:format(call, inject, quote(log),
+    os.getenv("LUA") or "lua5.4", quote(script), quote(dir.path)))
   return output, status, slurp(log)
 end
 

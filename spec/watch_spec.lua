@@ -268,7 +268,7 @@ describe("fs.watch, recursive,", function()
   end)
 
   it("tells once what is made before a new folder is watched", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local watcher <close> = watch(dir)
     for round = 1, support.count(20, 200) do
       local expected = { "create r" .. round }
@@ -330,7 +330,7 @@ describe("fs.watch, recursive,", function()
   end)
 
   it("keeps up with trees that come and go at once", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local watcher <close> = watch(dir)
     -- What is told, taken together, must be what is there.
     local there = {}
@@ -486,7 +486,7 @@ describe("watches", function()
   end)
 
   it("say that events were lost when nobody takes them", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local watcher <close> = assert(fs.watch(dir.path, { recursive = true }))
     local function churn(n)
       for i = 1, n do
@@ -521,7 +521,7 @@ describe("watches", function()
   end)
 
   it("survive that the kernel lost events", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     local watcher <close> = assert(fs.watch(dir.path, { recursive = true }))
     -- Nobody runs the loop meanwhile: its queue (16,384 by default) overflows.
     for i = 1, 10000 do
@@ -564,7 +564,7 @@ describe("watches", function()
   end)
 
   it("survive every failing allocation", function()
-    local dir <close> = support.tempdir()
+    local dir <close> = support.memdir()
     for _, options in ipairs({ { recursive = true }, {}, { recursive = true, poll = 0.001 } }) do
       local runs = faults.alloc(function()
         sh(("cd %s && rm -rf new && mkdir -p old/x"):format(quote(dir.path)))

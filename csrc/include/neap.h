@@ -986,6 +986,10 @@ NEAP_API bool neap_file_has_waiters(const neap_file *file);
 /* Whether it was closed. Does not wait. */
 NEAP_API bool neap_file_is_closed(const neap_file *file);
 
+/* Whether bytes that were written are not out yet and no task is at work on
+   it, so that neap_file_flush has something to do at once. Does not wait. */
+NEAP_API bool neap_file_has_output(const neap_file *file);
+
 /*
  * Operations on a file are whole: each one claims it, in the order in which
  * they came. neap_file_begin_* claim. Waits. Returns 0, or a negative code with

@@ -2,7 +2,7 @@
  * fd_lock.h: locks on whole files that belong to an open description, not to
  * the process: two files opened by one process keep each other out as well,
  * and closing another descriptor of the file does not end them. fd_lock_linux.c
- * has them, fd_lock_none.c says that there are none.
+ * has fcntl's, which network mounts know as well, fd_lock_none.c flock's.
  */
 #ifndef NEAP_IO_FD_LOCK_H
 #define NEAP_IO_FD_LOCK_H

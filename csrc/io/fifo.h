@@ -1,7 +1,8 @@
 /*
  * fifo.h: opening a FIFO for writing before somebody reads. Linux makes the
  * opener wait; a thread that waits so can't be called off, so a task does it
- * here. fifo_linux.c has it, fifo_none.c leaves it at the failure.
+ * here. fifo_linux.c holds on to the FIFO that was found, fifo_none.c to its
+ * name.
  */
 #ifndef NEAP_IO_FIFO_H
 #define NEAP_IO_FIFO_H

@@ -192,6 +192,11 @@ int neap_file_flush(neap_file *file) {
   return err;
 }
 
+bool neap_file_has_output(const neap_file *file) {
+  return file->state == NEAP_FILE_OPEN && file->owner == 0 &&
+         (file->out.len > 0 || file->behind != NULL);
+}
+
 int neap_file_setvbuf(neap_file *file, neap_file_buffering buffering,
                       size_t size) {
   int err = neap__file_claim(file);

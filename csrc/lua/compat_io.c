@@ -137,7 +137,8 @@ static lua_Integer push_files(lua_State *L) {
 
 /* popen(command [, mode]) -> file | nil, message, number. Waits, but not for
    the command. As io's it first writes out what files have buffered, which the
-   command may want to read. */
+   command may want to read; not those that another task is at work on, which
+   may last until the command has ended. */
 static int compat_popen(lua_State *L) {
   const char *command = luaL_checkstring(L, 1);
   neapL_waitrt(L);
@@ -148,7 +149,7 @@ static int compat_popen(lua_State *L) {
   for (lua_Integer i = 1; i <= n && err == 0; i++) {
     lua_rawgeti(L, 3, i);
     struct neapL_file *box = lua_touserdata(L, -1);
-    if (neapL_file_get(L, box) != NULL)
+    if (neapL_file_get(L, box) != NULL && neap_file_has_output(box->file))
       err = neap_file_flush(box->file);
     if (err == UV_EBADF || err == UV_ECANCELED)
       err = 0; /* closed meanwhile: it is written out */
