@@ -68,7 +68,7 @@ describe("net.connect", function()
     local conn, message, code = net.connect("localhost", port)
     assert.is_nil(conn)
     assert.equal("ECONNREFUSED", code)
-    assert.equal(("localhost:%d: [::1]:%d: Connection refused; 127.0.0.1:%d: Connection refused")
+    assert.equal(("localhost:%d: 127.0.0.1:%d: Connection refused; [::1]:%d: Connection refused")
       :format(port, port, port), message)
   end)
 

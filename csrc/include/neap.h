@@ -763,7 +763,7 @@ typedef struct neap_addrs neap_addrs; /* what a name stands for */
 /*
  * Looks up the addresses of host as the system does, in the order in which they
  * are to be tried (RFC 6724). An IP address stands for itself; "localhost" and
- * what ends with ".localhost" for ::1 and 127.0.0.1 (RFC 6761). Waits, until
+ * what ends with ".localhost" for 127.0.0.1 and ::1 (RFC 6761). Waits, until
  * due_ns at most. Returns 0 and a list in *out, which the caller frees with
  * neap_dns_free; UV_EAI_NONAME, also of what can't be a name; UV_EAI_ADDRFAMILY
  * when it is an address of another family; another UV_EAI_*; UV_ETIMEDOUT; or

@@ -131,8 +131,8 @@ bool neap__addr_localhost(const char *host, uint16_t port,
   if (len < n || strncasecmp(host + len - n, name, n) != 0 ||
       (len > n && (host[len - n - 1] != '.' || !neap__addr_is_name(host))))
     return false;
-  neap__addr_parse("::1", port, &out[0]);
-  neap__addr_parse("127.0.0.1", port, &out[1]);
+  neap__addr_parse("127.0.0.1", port, &out[0]);
+  neap__addr_parse("::1", port, &out[1]);
   return true;
 }
 

@@ -38,8 +38,9 @@ void neap__addr_format(const union neap_addr *addr, char *out, size_t size);
 
 /*
  * The loopback addresses that host stands for by itself: "localhost" and every
- * name below it (RFC 6761 section 6.3), IPv6 first (RFC 6724). False: host is
- * another name.
+ * name below it (RFC 6761 section 6.3). IPv4 first: every system has it, and a
+ * datagram or a listener, which takes one address, meets its peer. False: host
+ * is another name.
  */
 bool neap__addr_localhost(const char *host, uint16_t port,
                           union neap_addr out[2]);

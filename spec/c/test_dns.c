@@ -242,9 +242,9 @@ static void families_take_turns(void) {
 static void tells_names_from_others(void) {
   union neap_addr addrs[2];
   CHECK(neap__addr_localhost("localhost", 1, addrs));
-  CHECK(addrs[0].any.sa_family == AF_INET6 &&
-        addrs[0].in6.sin6_port == htons(1));
-  CHECK(addrs[1].any.sa_family == AF_INET && addrs[1].in.sin_port == htons(1));
+  CHECK(addrs[0].any.sa_family == AF_INET && addrs[0].in.sin_port == htons(1));
+  CHECK(addrs[1].any.sa_family == AF_INET6 &&
+        addrs[1].in6.sin6_port == htons(1));
   CHECK(neap__addr_localhost("A.LOCALHOST.", 1, addrs));
   CHECK(!neap__addr_localhost("alocalhost", 1, addrs));
   CHECK(!neap__addr_localhost(".localhost", 1, addrs));

@@ -16,8 +16,8 @@ local dns = {}
 --- The IP addresses of a host, in the order in which they are to be tried, as the
 --- system's resolver says (hosts file, name servers, what else it is set up for);
 --- in the thread pool, where half of the threads may be at it. An IP address stands
---- for itself; "localhost" and names that end with ".localhost" for "::1" and
---- "127.0.0.1". Waits.
+--- for itself; "localhost" and names that end with ".localhost" for "127.0.0.1"
+--- and "::1". Waits.
 ---@param host string
 ---@param options? neap.dns.resolve_options
 ---@return string[]? addresses  at least one
