@@ -55,7 +55,7 @@ struct neap_rt {
   uv_loop_t *loop;
   bool owns_loop;
   uv_thread_t thread;
-  int pid; /* of the process whose loop it is */
+  int pid;              /* of the process whose loop it is */
   bool blocking;        /* in a poll that may block */
   uint32_t uv_handles;  /* of ours that are not closed yet */
   uint32_t max_handles; /* of the I/O layer's, open ones; 0: no limit */
