@@ -119,6 +119,9 @@ void neapL_raise_interrupt(lua_State *L, struct neapL *N, int err);
 /* Raises for one of NEAP_*, which end a wait from outside. */
 void neapL_raise_outside(lua_State *L, int err);
 
+/* What lua.c's lstop does, from wherever the main script waits. Raises. */
+int neapL_raise_sigint(lua_State *L, struct neapL *N);
+
 /* Raises if err is one of the codes that neapL_fail raises. */
 static inline void neapL_raise(lua_State *L, int err) {
   if (err <= NEAP_CANCELLED)
