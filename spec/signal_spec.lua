@@ -136,7 +136,7 @@ describe("a signal listener", function()
     task = neap.spawn(neap.select, { { one } })
     settle()
     one:close()
-    assert.same({ 1, nil, "signal: Operation canceled", "ECANCELED" }, { task:join() })
+    assert.same({ 1, nil, "listener:wait: Operation canceled", "ECANCELED" }, { task:join() })
     assert.same({ 1, nil, "listener is closed", "EBADF" }, { neap.select({ { one }, { two } }) })
   end)
 

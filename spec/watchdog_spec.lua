@@ -175,7 +175,7 @@ describe("neap.watchdog", function()
     ]])
     local output, status = support.sh(([[
       cd %s
-      mkfifo in
+      mkfifo in && : >err
       timeout 60 %s %s <in >out 2>err &
       exec 9>in
       until grep -q "held for .* by task 2 'blocked' (spawned at .*script.lua:3)" err; do

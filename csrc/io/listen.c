@@ -92,7 +92,7 @@ static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
     return err;
   for (uint32_t i = 0; i < addrs->n; i++) {
     err = listen_ip(rt, &addrs->list[i], o, out);
-    if (err == 0)
+    if (err == 0 || err == UV_ENOMEM)
       break;
   }
   neap_dns_free(addrs);

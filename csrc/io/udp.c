@@ -306,7 +306,7 @@ static int open_host(struct neap_rt *rt, const char *host, uint16_t port,
     return err;
   for (uint32_t i = 0; i < addrs->n; i++) {
     err = open_at(rt, &addrs->list[i], o, out);
-    if (err == 0)
+    if (err == 0 || err == UV_ENOMEM)
       break;
   }
   neap_dns_free(addrs);

@@ -42,7 +42,9 @@ describe("a build without OpenSSL and c-ares", function()
     local sources, seen = {}, {}
     local commands = support.slurp(dir .. "/compile_commands.json")
     for source in commands:gmatch('"file": "[^"]-/(csrc/%l+/[^"]+)"') do
-      sources[#sources + 1] = source
+      if not source:find("^csrc/runner/") then -- a program, not the module's
+        sources[#sources + 1] = source
+      end
       seen[source] = true
     end
     assert.is_true(seen["csrc/lua/tls_none.c"])
