@@ -105,7 +105,7 @@ static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
 static int look_at(int fd) {
   int listens = 0, type = 0;
   socklen_t len = sizeof listens;
-  struct sockaddr_storage addr;
+  struct sockaddr_storage addr = {0};
   socklen_t addr_len = sizeof addr;
   if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 ||
       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||

@@ -199,7 +199,7 @@ static int read_all(neap_rt *rt, void *arg) {
 
 static void moves_bytes_from_end_to_end(void) {
   neap_rt *rt = open_rt();
-  neap_stream *a, *b, *c, *d;
+  neap_stream *a, *b, *c = NULL, *d = NULL;
   neap_task *reading;
   int came = 0;
   CHECK(neap_pair(rt, &a, &b) == 0 && neap_pair(rt, &c, &d) == 0);

@@ -103,8 +103,8 @@ describe("installed,", function()
   it("neap is not found where another version is asked for", function()
     local other <close> = support.tempdir()
     outside(other.path, cmakelists, { VERSION = "0.99", LUA = lua })
-    local output, status = support.sh(("cmake -S %s -B %s/build -DCMAKE_PREFIX_PATH=%s 2>&1"):format(
-      other.path, other.path, prefix))
+    local output, status = support.sh(
+      ("cmake -S %s -B %s/build -DCMAKE_PREFIX_PATH=%s 2>&1"):format(other.path, other.path, prefix))
     assert.not_equal(0, status)
     assert(output:find("requested version", 1, true), output)
   end)
@@ -115,12 +115,13 @@ describe("installed,", function()
     run("cp -r %s %s", prefix, moved)
     local flags = ("PKG_CONFIG_PATH=$(dirname $(find %s -name neap.pc)) pkg-config"):format(moved)
     run("cc -o %s/main %s/main.c $(%s --cflags --libs neap)", here.path, here.path, flags)
-    run("cc -o %s/host %s/host.c $(%s --cflags --libs neap_lua %s)", here.path, here.path, flags, lua)
+    run("cc -o %s/host %s/host.c $(%s --cflags --libs neap_lua %s)", here.path, here.path, flags,
+      lua)
     local where = ("LD_LIBRARY_PATH=$(dirname $(find %s -name libneap.so))"):format(moved)
     assert.equal(said, run("%s %s/main", where, here.path))
     assert.equal("from a task\n", run("%s %s/host", where, here.path))
-    run("cc -o %s/main %s/main.c $(%s --cflags neap) $(find %s -name libneap.a) $(%s --static --libs neap)",
-      here.path, here.path, flags, moved, flags)
+    run("cc -o %s/main %s/main.c $(%s --cflags neap) $(find %s -name libneap.a) "
+      .. "$(%s --static --libs neap)", here.path, here.path, flags, moved, flags)
     assert.equal(said, run("%s/main", here.path))
   end)
 

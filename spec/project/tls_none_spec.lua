@@ -1,6 +1,6 @@
 -- A build without OpenSSL and c-ares: everything else works, and TLS and dns.query
--- say that they are not there. CMake is asked what it would build; that is then put together from
--- the objects of the build under test, which takes a second, not a minute.
+-- say that they are not there. CMake is asked what it would build; that is then put
+-- together from the objects of the build under test, which takes a second, not a minute.
 local support = require("spec.support")
 
 local quote = support.quote
@@ -25,8 +25,8 @@ local function objects_of(sources, folder)
       file:close()
     else
       object = folder .. "/" .. source:match("[^/]+$") .. ".o"
-      sh(("cc -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -Icsrc -Icsrc/include %s -c %s -o %s"):format(uv,
-        source, quote(object)))
+      sh(("cc -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -Icsrc -Icsrc/include %s -c %s -o %s")
+        :format(uv, source, quote(object)))
     end
     objects[#objects + 1] = quote(object)
   end

@@ -405,10 +405,11 @@ function neap.channel(capacity) end
 --- Waits for one of several things and does that one; the others have no effect.
 --- Cases are `{channel}` (a receive), `{channel, "send", value}`, `{task}`,
 --- `{event}`, `{timer}`, `{process}`, `{listener}` (of signals), `{watcher}`, or
---- `{object}` with a metamethod `__select`; one that is `false` is left out. Fair among the ready ones. Returns the number of the case
---- and what its own call returns (of a timer: true when its time has come, or nil,
---- message, "ECANCELED"). With `timeout` (seconds; 0 tries once) nil, message,
---- "ETIMEDOUT". Waits.
+--- `{object}` with a metamethod `__select`; one that is `false` is left out. Fair
+--- among the ready ones. Returns the number of the case and what its own call
+--- returns (of a timer: true when its time has come, or nil, message,
+--- "ECANCELED"). With `timeout` (seconds; 0 tries once) nil, message, "ETIMEDOUT".
+--- Waits.
 ---
 --- `__select(object, woken)` must not wait. When the object is ready it takes what
 --- it gives and returns true and the results; else false and a condition, or an

@@ -33,9 +33,9 @@ function net.pair() end
 
 ---@class neap.net.pool_options
 ---@field max_idle? integer  connections kept for later, over all hosts (default 16)
----@field max_per_host? integer  leases at a time for each host; who wants more waits (default: no limit)
----@field idle_timeout? number  seconds after which an idle connection is not used again (default 60)
----@field connect? fun(host: string, port?: integer, options: table): neap.conn?, string?, string?  (default net.connect)
+---@field max_per_host? integer  leases at a time for each host; more wait (default: no limit)
+---@field idle_timeout? number  seconds for which an idle connection may be used (default 60)
+---@field connect? fun(host: string, port?: integer, options: table): ...  (default net.connect)
 
 --- Makes a pool of connections that are used again. Does not wait.
 ---@param options? neap.net.pool_options
@@ -123,7 +123,7 @@ function net.relay(a, b, options) end
 ---@field reuseport? boolean  several processes may listen on one port
 ---@field ipv6only? boolean  "::" and "*" don't stand for IPv4 as well
 ---@field mode? integer  of a unix socket's file, `tonumber("660", 8)` (default: as the umask says)
----@field fd? integer  a socket that listens already: it is the server's from now on; host and port count no more
+---@field fd? integer  a socket that listens already, the server's from now on; host and port are nil
 
 --- Listens on a host's address: an IP address, a name, or `"*"` for all; port 0
 --- is any free one. Or on `"unix:/path"` or, on Linux, the abstract name
