@@ -104,7 +104,8 @@ describe("installed,", function()
     local other <close> = support.tempdir()
     outside(other.path, cmakelists, { VERSION = "0.99", LUA = lua })
     local output, status = support.sh(
-      ("cmake -S %s -B %s/build -DCMAKE_PREFIX_PATH=%s 2>&1"):format(other.path, other.path, prefix))
+      ("cmake -S %s -B %s/build -DCMAKE_PREFIX_PATH=%s 2>&1"):format(other.path, other.path,
+        prefix))
     assert.not_equal(0, status)
     assert(output:find("requested version", 1, true), output)
   end)

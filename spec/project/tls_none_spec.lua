@@ -25,7 +25,7 @@ local function objects_of(sources, folder)
       file:close()
     else
       object = folder .. "/" .. source:match("[^/]+$") .. ".o"
-      sh(("cc -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -Icsrc -Icsrc/include %s -c %s -o %s")
+      sh(("cc -std=c11 -D_GNU_SOURCE -fPIC -Icsrc -Icsrc/include %s -c %s -o %s")
         :format(uv, source, quote(object)))
     end
     objects[#objects + 1] = quote(object)

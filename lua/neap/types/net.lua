@@ -123,7 +123,7 @@ function net.relay(a, b, options) end
 ---@field reuseport? boolean  several processes may listen on one port
 ---@field ipv6only? boolean  "::" and "*" don't stand for IPv4 as well
 ---@field mode? integer  of a unix socket's file, `tonumber("660", 8)` (default: as the umask says)
----@field fd? integer  a socket that listens already, the server's from now on; host and port are nil
+---@field fd? integer  a socket that listens already, the server's from now on; host, port: nil
 
 --- Listens on a host's address: an IP address, a name, or `"*"` for all; port 0
 --- is any free one. Or on `"unix:/path"` or, on Linux, the abstract name
