@@ -212,10 +212,8 @@ static void restore(struct neap_stacks *stacks, struct neap_frames *frames) {
   frames->saved = NULL;
 }
 
-int neap__stack_enter(struct neap_stacks *stacks, struct neap_frames *frames) {
+int neap__stack_take(struct neap_stacks *stacks, struct neap_frames *frames) {
   struct neap_slot *slot = frames->slot;
-  if (slot != NULL && slot->holder == frames)
-    return 0;
   if (slot == NULL) {
     slot = choose(stacks);
     bind_slot(frames, slot);

@@ -73,7 +73,17 @@ int neap__stack_reserve(struct neap_stacks *stacks, struct neap_frames *frames,
  * frames of whom it belonged to last, copies these back. Returns 0, or
  * UV_ENOMEM with no frames moved: the holder's could not be saved.
  */
-int neap__stack_enter(struct neap_stacks *stacks, struct neap_frames *frames);
+int neap__stack_take(struct neap_stacks *stacks, struct neap_frames *frames);
+
+/* The same, and quick where it is theirs already: a call less for each switch
+   among few tasks. */
+static inline int neap__stack_enter(struct neap_stacks *stacks,
+                                    struct neap_frames *frames) {
+  const struct neap_slot *slot = frames->slot;
+  if (slot != NULL && slot->holder == frames)
+    return 0;
+  return neap__stack_take(stacks, frames);
+}
 
 /* The frames have ended: gives their slot up. */
 void neap__stack_leave(struct neap_stacks *stacks, struct neap_frames *frames);
