@@ -215,12 +215,13 @@ describe("fs.writefile{atomic}", function()
         print(name)
       end
     ]]):format(dir .. "/disk/file"))
-    local output, status = support.sh(("mkdir %s && unshare -m sh -c %s"):format(
-      quote(dir .. "/disk"), quote(("mount -t tmpfs -o size=64k tmpfs %s && exec %s %s"):format(
-        quote(dir .. "/disk"), os.getenv("LUA") or "lua5.4", quote(script)))))
-    if output:find("unshare failed", 1, true) then
+    local unshare = support.own_mounts()
+    if not unshare then
       return pending("no namespaces here")
     end
+    local output, status = support.sh(("mkdir %s && %s sh -c %s"):format(
+      quote(dir .. "/disk"), unshare, quote(("mount -t tmpfs -o size=64k tmpfs %s && exec %s %s"):format(
+        quote(dir .. "/disk"), os.getenv("LUA") or "lua5.4", quote(script)))))
     assert.equal(0, status, output)
     assert.equal("ENOSPC\nold\nENOSPC\nENOSPC\ntrue\nfile\nfile2\nfile3\n", output)
   end)

@@ -126,6 +126,18 @@ function support.memdir()
   return new_dir(support.in_memory .. "mktemp -d")
 end
 
+--- The beginning of a command line that gives a command mounts of its own, or nil
+--- where that can't be had. In a chroot "/" is no mount that could be made private;
+--- it is there already in those that we know (./dev matrix).
+---@return string?
+function support.own_mounts()
+  for _, options in ipairs({ "-m", "-m --propagation unchanged" }) do
+    if select(2, support.sh("unshare " .. options .. " true")) == 0 then
+      return "unshare " .. options
+    end
+  end
+end
+
 --- Yields until every task but the calling one waits or is done. A task that
 --- yields for ever never settles: that is an error after many turns.
 function support.settle()
