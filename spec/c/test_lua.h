@@ -49,8 +49,17 @@ static inline void *counted_alloc(void *ud, void *ptr, size_t old_size,
   return realloc(ptr, new_size);
 }
 
+/* Without libraries. Lua 5.5 takes a seed as well. */
+static inline lua_State *bare_state(struct counted *counted) {
+#if LUA_VERSION_NUM >= 505
+  return lua_newstate(counted_alloc, counted, 1);
+#else
+  return lua_newstate(counted_alloc, counted);
+#endif
+}
+
 static inline lua_State *new_state(struct counted *counted) {
-  lua_State *L = lua_newstate(counted_alloc, counted);
+  lua_State *L = bare_state(counted);
   if (CHECK(L != NULL))
     luaL_openlibs(L);
   return L;

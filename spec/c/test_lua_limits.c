@@ -228,7 +228,7 @@ static void who_does_not_wait_gives_way(void) {
 
 static void slices_need_none_of_luas_libraries(void) {
   struct counted counted = {0};
-  lua_State *L = lua_newstate(counted_alloc, &counted);
+  lua_State *L = bare_state(&counted);
   neap_lua_options options = {.size = sizeof options, .slice_ns = MS};
   CHECK(neap_lua_open(L, &options) == 0);
   luaL_requiref(L, "neap", luaopen_neap, 1);

@@ -121,7 +121,7 @@ static void does_not_close_from_a_task(void) {
 
 static void needs_none_of_luas_libraries(void) {
   struct counted counted = {0};
-  lua_State *L = lua_newstate(counted_alloc, &counted);
+  lua_State *L = bare_state(&counted);
   CHECK(neap_lua_open(L, NULL) == 0);
   luaL_requiref(L, "neap", luaopen_neap, 1);
   lua_pop(L, 1);
