@@ -1,12 +1,7 @@
 -- lua/neap/types holds an annotation of everything that scripts can call, and
 -- of nothing else; neap.h says of every function whether it waits.
 local support = require("spec.support")
-
--- Modules that scripts require; each is a class of the same name in types/.
-local module_names = {
-  "neap", "neap.compat", "neap.dns", "neap.fs", "neap.net", "neap.net.ip", "neap.process",
-  "neap.signal", "neap.testing", "neap.tls", "neap.tty",
-}
+local surface = require("spec.support.surface")
 
 -- class -> member -> "field" or "function", read off the annotation files:
 --   ---@class neap.task
@@ -40,52 +35,14 @@ local function annotated()
   return classes
 end
 
--- The methods of a handle: its metatable's __index, or the table that an
--- __index function keeps as an upvalue.
-local function methods_of(metatable)
-  local index = metatable.__index
-  if type(index) == "function" then
-    for i = 1, 255 do
-      local name, value = debug.getupvalue(index, i)
-      if not name or type(value) == "table" then
-        index = value
-        break
-      end
-    end
-  end
-  return type(index) == "table" and index or {}
-end
-
--- class -> member -> value, read off what is loaded.
-local function present()
-  local classes = {}
-  for _, name in ipairs(module_names) do
-    classes[name] = require(name)
-  end
-  for name, metatable in pairs(debug.getregistry()) do
-    if type(name) == "string" and name:match("^neap%.") and type(metatable) == "table" then
-      local methods = methods_of(metatable)
-      -- One without methods is a box of the binding's own, not a handle.
-      if rawget(metatable, "__name") == name and next(methods) then
-        classes[name] = methods
-      end
-    end
-  end
-  return classes
-end
-
-local function is_public(name)
-  return type(name) == "string" and name:sub(1, 1) ~= "_"
-end
-
 describe("the annotations in lua/neap/types", function()
   it("name every function that scripts can call", function()
     local missing = {}
     local types = annotated()
-    for class, members in pairs(present()) do
+    for class, members in pairs(surface.present()) do
       for name, value in pairs(members) do
         local a_module = package.loaded[class .. "." .. tostring(name)] == value
-        if is_public(name) and not a_module and not (types[class] or {})[name] then
+        if surface.is_public(name) and not a_module and not (types[class] or {})[name] then
           missing[#missing + 1] = class .. ": " .. name
         end
       end
@@ -96,7 +53,7 @@ describe("the annotations in lua/neap/types", function()
 
   it("name nothing that is not there", function()
     local unknown = {}
-    local classes = present()
+    local classes = surface.present()
     for class, members in pairs(annotated()) do
       local real = classes[class]
       -- A class without a counterpart is the shape of a table: options, results.
@@ -114,7 +71,7 @@ describe("the annotations in lua/neap/types", function()
 
   it("are the classes of all modules and handles", function()
     local types = annotated()
-    for class in pairs(present()) do
+    for class in pairs(surface.present()) do
       assert(types[class], "no ---@class " .. class)
     end
   end)
