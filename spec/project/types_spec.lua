@@ -40,22 +40,6 @@ local function annotated()
   return classes
 end
 
--- The methods of a handle: its metatable's __index, or the table that an
--- __index function keeps as an upvalue.
-local function methods_of(metatable)
-  local index = metatable.__index
-  if type(index) == "function" then
-    for i = 1, 255 do
-      local name, value = debug.getupvalue(index, i)
-      if not name or type(value) == "table" then
-        index = value
-        break
-      end
-    end
-  end
-  return type(index) == "table" and index or {}
-end
-
 -- class -> member -> value, read off what is loaded.
 local function present()
   local classes = {}
@@ -64,7 +48,7 @@ local function present()
   end
   for name, metatable in pairs(debug.getregistry()) do
     if type(name) == "string" and name:match("^neap%.") and type(metatable) == "table" then
-      local methods = methods_of(metatable)
+      local methods = support.methods(metatable)
       -- One without methods is a box of the binding's own, not a handle.
       if rawget(metatable, "__name") == name and next(methods) then
         classes[name] = methods
