@@ -48,8 +48,10 @@ static void on_done(struct neap_job *job) {
     file->behind = NULL;
     file->settler = NULL;
     note(file, job->result);
-    if (settler != NULL)
+    if (settler != NULL) {
+      file->op = NULL; /* it goes on: the turn can't be taken from it now */
       neap__op_wake(settler, 0);
+    }
   }
   neap__handle_unref(&file->handle);
 }
@@ -111,6 +113,8 @@ int neap__file_behind_settle(struct neap_file *file, bool shielded) {
     if (file->op == op)
       file->op = NULL;
     neap__op_unref(op);
+    if (err == 0 && file->state == NEAP_FILE_SHUT)
+      err = UV_ECANCELED; /* the file's end did not wait for who was woken */
     if (err < 0)
       return err;
   }

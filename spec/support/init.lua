@@ -146,6 +146,24 @@ function support.settle()
   end
 end
 
+--- The methods of a handle: its metatable's __index, or the table that an
+--- __index function keeps as an upvalue.
+---@param metatable table
+---@return table
+function support.methods(metatable)
+  local index = metatable.__index
+  if type(index) == "function" then
+    for i = 1, 255 do
+      local name, value = debug.getupvalue(index, i)
+      if not name or type(value) == "table" then
+        index = value
+        break
+      end
+    end
+  end
+  return type(index) == "table" and index or {}
+end
+
 local bad = {
   { "nil", nil },
   { "true", true },
