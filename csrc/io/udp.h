@@ -51,6 +51,9 @@ int neap__udp_map(const struct neap_udp *udp, union neap_addr *addr);
 /* The other way round: what the kernel says becomes what scripts see. */
 void neap__udp_unmap(union neap_addr *addr);
 
+/* The socket has a peer now: drops what others have sent. */
+void neap__udp_drop_strangers(struct neap_udp *udp);
+
 /* What dumps say: of sockets, and of waits whose request begins with the
    socket's address. */
 extern const struct neap_handle_kind neap__udp_kind;

@@ -6,6 +6,7 @@
 
 #include "test.h"
 
+#include <errno.h>
 #include <uv.h>
 
 /* The limit on frames is for those that wait on shared stacks. */
@@ -89,7 +90,9 @@ static void fails_with_the_code(void) {
   CHECK(neap_udp_send(a, "x", 1, "::1", port, NEAP_NEVER) == UV_EAFNOSUPPORT);
   CHECK(neap_udp_send(a, big, sizeof big, "127.0.0.1", port, NEAP_NEVER) ==
         UV_EMSGSIZE);
-  CHECK(neap_udp_join(a, "10.0.0.1", NULL, NULL) == UV_EINVAL);
+  /* qemu's user emulation has no such socket option. */
+  int err = neap_udp_join(a, "10.0.0.1", NULL, NULL);
+  CHECK(err == UV_EINVAL || err == uv_translate_sys_error(ENOPROTOOPT));
   CHECK(neap_udp_join(a, "239.1.1.1", "nosuch0", NULL) == UV_ENODEV);
   CHECK(neap_udp_ttl(a, 1000) == UV_EINVAL);
   neap_udp_close(a);
