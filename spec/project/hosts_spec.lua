@@ -218,6 +218,42 @@ describe("examples/embed/game.c", function()
   end)
 end)
 
+local has_luv = package.searchpath("luv", package.cpath) ~= nil
+
+describe("examples/embed/luv_beside.lua", function()
+  it("has luv's callbacks beside neap's tasks", function()
+    if not has_luv then
+      pending("there is no luv for this Lua (Debian: lua-luv)")
+      return
+    end
+    local result = assert(process.run({
+      os.getenv("LUA") or "lua5.4", "examples/embed/luv_beside.lua", "README.md",
+    }))
+    assert.equal("", result.stderr)
+    assert.equal(table.concat({
+      "file README.md", "a timer of luv's has fired", "luv got line 1", "luv got line 2",
+      "luv got line 3", "luv got line 4", "luv got line 5", "",
+    }, "\n"), result.stdout)
+    assert.equal(0, result.code)
+  end)
+end)
+
+describe("examples/embed/luv_host.c", function()
+  it("has both on one loop", function()
+    if not fs.exists(folder .. "luv_host") then
+      pending("there is no luv to build against (Debian: lua-luv-dev)")
+      return
+    end
+    local result = assert(process.run({ folder .. "luv_host" }))
+    assert.equal("", result.stderr)
+    assert.equal(table.concat({
+      "luv's callback", "may not wait itself", "a task that waited for it",
+      "a task that the callback has started", "",
+    }, "\n"), result.stdout)
+    assert.equal(0, result.code)
+  end)
+end)
+
 describe("the examples of hosts", function()
   it("are all looked at here", function()
     local here = support.slurp("spec/project/hosts_spec.lua")
