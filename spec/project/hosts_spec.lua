@@ -128,6 +128,132 @@ describe("examples/embed/epoll_host.c", function()
   end)
 end)
 
+describe("examples/embed/game.c", function()
+  local script = "examples/embed/game.lua"
+
+  local function command(...)
+    return {
+      stdout = "pipe", stderr = "pipe",
+      "env", "SDL_VIDEODRIVER=dummy", folder .. "game", ...,
+    }
+  end
+
+  -- What the game says in the end: frames, entities and two rows of figures.
+  local function check_report(text)
+    local frames, entities, rest = text:match("^(%d+) frames, (%d+) entities\n(.*)$")
+    local lines = {}
+    for line in assert(rest, text):gmatch("([^\n]+)\n") do
+      lines[#lines + 1] = line
+    end
+    assert.equal(3, #lines)
+    assert.equal("ms a frame        p50      p95      p99      max", lines[1])
+    local rows = {}
+    for i, name in ipairs({ "without neap", "with neap" }) do
+      rows[i] = {}
+      assert.equal(name, lines[i + 1]:sub(1, #name))
+      for number in lines[i + 1]:sub(#name + 1):gmatch("%d+%.%d%d%d") do
+        table.insert(rows[i], tonumber(number))
+      end
+      assert.equal(4, #rows[i])
+      for n = 2, 4 do
+        assert(rows[i][n] >= rows[i][n - 1], text)
+      end
+    end
+    for n = 1, 4 do
+      assert(rows[2][n] >= rows[1][n], text) -- the same frames, and neap's step
+    end
+    return tonumber(frames), tonumber(entities)
+  end
+
+  it("runs entities in its frames, reads assets and serves a console", function()
+    local dir <close> = support.tempdir()
+    local game <close> = assert(process.spawn(command("-e", "50", script,
+      support.spit(dir .. "/a", "xx"), support.spit(dir .. "/b", ("x"):rep(100000)))))
+    local port = assert(game.stdout:read("l")):match("^console on 127%.0%.0%.1:(%d+)$")
+    local console <close> = assert(net.connect("127.0.0.1", tonumber(port)))
+    assert(console:write("print(assets())\n")) -- waits until they are there
+    assert.equal("2", console:read("l"))
+    assert(console:write("neap.dump(console) print('that was all')\n"))
+    local dump = {}
+    for line in console:lines() do
+      if line == "that was all" then
+        break
+      end
+      dump[#dump + 1] = line
+    end
+    dump = table.concat(dump, "\n")
+    assert(dump:find("entity", 1, true), dump)
+    assert(dump:find("console", 1, true), dump)
+    assert(console:write("neap.frame() error('by hand', 0)\n"))
+    assert.equal("by hand", console:read("l"))
+    assert(console:write("print(lives() >= 50)\n"))
+    assert.equal("true", console:read("l"))
+    assert(console:write("engine.quit()\n"))
+    assert.is_nil(console:read("l")) -- closed with the game's state
+    local frames, entities = check_report(assert(game.stdout:read("a")))
+    assert(frames >= 2)
+    assert.equal(50, entities)
+    assert.equal("", game.stderr:read("a"))
+    assert.equal(0, game:wait())
+  end)
+
+  it("ends after so many frames", function()
+    local game <close> = assert(process.spawn(command("-f", "12", "-e", "300", script)))
+    local text = assert(game.stdout:read("a"))
+    local frames, entities = check_report((text:gsub("^console on [^\n]*\n", "")))
+    assert.equal(12, frames)
+    assert.equal(300, entities)
+    assert.equal("", game.stderr:read("a"))
+    assert.equal(0, game:wait())
+  end)
+
+  it("says what is wrong with its script", function()
+    local dir <close> = support.tempdir()
+    local path = support.spit(dir .. "/bad.lua", "require('neap').sleep(0)")
+    local game <close> = assert(process.spawn(command(path)))
+    assert.equal("", game.stdout:read("a"))
+    local message = game.stderr:read("a")
+    assert(message:find("cannot wait on the host's stack", 1, true), message)
+    assert.equal(1, game:wait())
+  end)
+end)
+
+local has_luv = package.searchpath("luv", package.cpath) ~= nil
+
+describe("examples/embed/luv_beside.lua", function()
+  it("has luv's callbacks beside neap's tasks", function()
+    if not has_luv then
+      pending("there is no luv for this Lua (Debian: lua-luv)")
+      return
+    end
+    local result = assert(process.run({
+      os.getenv("LUA") or "lua5.4", "examples/embed/luv_beside.lua", "README.md",
+    }))
+    assert.equal("", result.stderr)
+    assert.equal(table.concat({
+      "file README.md", "a timer of luv's has fired", "luv got line 1", "luv got line 2",
+      "luv got line 3", "luv got line 4", "luv got line 5", "",
+    }, "\n"), result.stdout)
+    assert.equal(0, result.code)
+  end)
+end)
+
+describe("examples/embed/luv_host.c", function()
+  it("has both on one loop", function()
+    if not fs.exists(folder .. "luv_host") then
+      pending("there is no luv to build against (Debian: lua-luv-dev)")
+      return
+    end
+    local result = assert(process.run({ folder .. "luv_host" }))
+    assert.equal("", result.stderr)
+    assert.equal(table.concat({
+      "luv's callback", "may not wait itself", "a task that waited for it",
+      "a task that the callback has started", "",
+    }, "\n"), result.stdout)
+    assert.equal(0, result.code)
+  end)
+end)
+
 describe("the examples of hosts", function()
   it("are all looked at here", function()
     local here = support.slurp("spec/project/hosts_spec.lua")
