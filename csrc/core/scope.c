@@ -127,8 +127,21 @@ int neap__scope_close(struct neap_rt *rt, struct neap_scope *scope) {
   return err;
 }
 
+/* What the block has opened and not ended stands in what is around it: only the
+   tasks in the scope are left in it. */
+static void move_blocks(struct neap_scope *scope) {
+  struct neap_list *head = &scope->entry.inner, *link = head->next;
+  while (link != head) {
+    struct neap_entry *inner = NEAP_LIST_ENTRY(link, struct neap_entry, link);
+    link = link->next;
+    if (inner->kind != NEAP_ENTRY_ROOT)
+      neap__cancel_move(inner, scope->entry.outer);
+  }
+}
+
 void neap__scope_orphan(struct neap_scope *scope) {
   scope->orphaned = true;
+  move_blocks(scope);
   if (scope->entry.task != NULL)
     neap__cancel_stand(scope->entry.task, scope->entry.outer);
   if (scope->nchildren == 0)
