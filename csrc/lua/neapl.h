@@ -90,7 +90,8 @@ neap_rt *neapL_waitrt(lua_State *L);
 neap_rt *neapL_waitrt_of(lua_State *L, struct neapL *N);
 
 /* For the __gc of an object that tasks may be waiting on: if any are, the
-   state is being closed, and the runtime is ended first. */
+   state is being closed, and the runtime is ended first. Raises when it is not
+   Lua that has called the __gc. */
 void neapL_gc_enter(lua_State *L, bool has_waiters);
 
 /*

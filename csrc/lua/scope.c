@@ -201,6 +201,8 @@ static int scope_gc(lua_State *L) {
   const neap_rt *rt = neapL_peekrt(L);
   if (scope == NULL || rt == NULL || rt->closing)
     return 0; /* its memory goes with the runtime */
+  if (scope->is_call)
+    return 0; /* a script has called this: neap.scope holds it */
   uint32_t n = scope->core.nchildren;
   char text[100];
   snprintf(text, sizeof text,

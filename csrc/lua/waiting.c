@@ -5,6 +5,8 @@
 #include "lua/runner.h"
 #include "lua/task_handle.h"
 
+#include <string.h>
+
 neap_rt *neapL_peekrt(lua_State *L) {
   neap_rt *rt = neapL_self(L)->rt;
   return rt != NULL && !rt->closed ? rt : NULL;
@@ -99,10 +101,22 @@ neap_rt *neapL_waitrt(lua_State *L) {
   return neapL_waitrt_of(L, neapL_self(L));
 }
 
+/* Whether Lua has called the __gc that runs, and not a script that has found it
+   in the metatable. Lua's own name for a finalizer's call: ldebug.c. */
+static bool is_finalizing(lua_State *L) {
+  lua_Debug ar;
+  return lua_getstack(L, 0, &ar) && lua_getinfo(L, "n", &ar) &&
+         ar.name != NULL && strcmp(ar.name, "__gc") == 0 &&
+         strcmp(ar.namewhat, "metamethod") == 0;
+}
+
 void neapL_gc_enter(lua_State *L, bool has_waiters) {
   struct neapL *N = neapL_self(L);
+  if (!has_waiters || N->rt == NULL)
+    return;
+  if (!is_finalizing(L))
+    luaL_error(L, "cannot finalize what tasks wait for");
   /* A waiter's stack keeps the object alive: only the state's end finalizes it
      all the same. */
-  if (has_waiters && N->rt != NULL)
-    neapL_close(L, N);
+  neapL_close(L, N);
 }

@@ -57,7 +57,7 @@ local function methods_of(handle)
       found[#found + 1] = { tostring(key), value, key }
     end
   end
-  for _, key in ipairs({ "__gc", "__close", "__tostring", "__index", "__call", "__name" }) do
+  for _, key in ipairs({ "__gc", "__close", "__tostring", "__index", "__call" }) do
     if type(metatable[key]) == "function" then
       found[#found + 1] = { key, metatable[key], key }
     end
