@@ -4,7 +4,7 @@
  * accept.c's.
  */
 #include "io/accept.h"
-#include "io/dns.h"
+#include "io/bind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,43 +59,21 @@ static int listen_unix(struct neap_rt *rt, const char *path,
   return err;
 }
 
+/* What listen_ip is to do. */
+struct listening {
+  const neap_listen_options *options;
+  struct neap_server **out;
+};
+
 static int listen_ip(struct neap_rt *rt, const union neap_addr *addr,
-                     const neap_listen_options *o, struct neap_server **out) {
-  int fd = open_socket(addr, o);
+                     void *arg) {
+  const struct listening *to = arg;
+  int fd = open_socket(addr, to->options);
   if (fd < 0)
     return fd;
-  int err = neap__accept_new(rt, fd, addr->any.sa_family, NULL, out);
+  int err = neap__accept_new(rt, fd, addr->any.sa_family, NULL, to->out);
   if (err < 0)
     close(fd);
-  return err;
-}
-
-/* On every address: of both families where the system has both. */
-static int listen_any(struct neap_rt *rt, uint16_t port,
-                      const neap_listen_options *o, struct neap_server **out) {
-  union neap_addr addr;
-  neap__addr_parse("::", port, &addr);
-  int err = listen_ip(rt, &addr, o, out);
-  if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && !o->ipv6only) {
-    neap__addr_parse("0.0.0.0", port, &addr);
-    err = listen_ip(rt, &addr, o, out);
-  }
-  return err;
-}
-
-/* On the first of host's addresses that will do. */
-static int listen_host(struct neap_rt *rt, const char *host, uint16_t port,
-                       const neap_listen_options *o, struct neap_server **out) {
-  struct neap_addrs *addrs;
-  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, NEAP_NEVER, &addrs);
-  if (err < 0)
-    return err;
-  for (uint32_t i = 0; i < addrs->n; i++) {
-    err = listen_ip(rt, &addrs->list[i], o, out);
-    if (err == 0 || err == UV_ENOMEM)
-      break;
-  }
-  neap_dns_free(addrs);
   return err;
 }
 
@@ -142,9 +120,8 @@ int neap_listen(neap_rt *rt, const char *host, uint16_t port,
   const char *path = neap__addr_unix(host);
   if (path != NULL)
     return listen_unix(rt, path, o, out);
-  if (strcmp(host, "*") == 0)
-    return listen_any(rt, port, o, out);
-  return listen_host(rt, host, port, o, out);
+  struct listening to = {.options = o, .out = out};
+  return neap__bind_host(rt, host, port, o->ipv6only, listen_ip, &to);
 }
 
 /* The number that the variable of the environment is, or -1. */

@@ -2,6 +2,7 @@
 #include "io/udp.h"
 
 #include "core/mem.h"
+#include "io/bind.h"
 #include "io/dns.h"
 #include "io/udp_system.h"
 
@@ -263,8 +264,15 @@ static int set_options(const struct neap_udp *udp, const neap_udp_options *o) {
   return 0;
 }
 
-static int open_at(struct neap_rt *rt, const union neap_addr *addr,
-                   const neap_udp_options *o, struct neap_udp **out) {
+/* What open_at is to do. */
+struct opening {
+  const neap_udp_options *options;
+  struct neap_udp **out;
+};
+
+static int open_at(struct neap_rt *rt, const union neap_addr *addr, void *arg) {
+  const struct opening *to = arg;
+  const neap_udp_options *o = to->options;
   struct neap_udp *udp;
   int err = new_udp(rt, addr->any.sa_family, o, &udp);
   if (err < 0)
@@ -279,37 +287,8 @@ static int open_at(struct neap_rt *rt, const union neap_addr *addr,
     neap_udp_close(udp);
     return err;
   }
-  *out = udp;
+  *to->out = udp;
   return 0;
-}
-
-/* At every address: of both families where the system has both. */
-static int open_any(struct neap_rt *rt, uint16_t port,
-                    const neap_udp_options *o, struct neap_udp **out) {
-  union neap_addr addr;
-  neap__addr_parse("::", port, &addr);
-  int err = open_at(rt, &addr, o, out);
-  if ((err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) && !o->ipv6only) {
-    neap__addr_parse("0.0.0.0", port, &addr);
-    err = open_at(rt, &addr, o, out);
-  }
-  return err;
-}
-
-/* At the first of host's addresses that will do. */
-static int open_host(struct neap_rt *rt, const char *host, uint16_t port,
-                     const neap_udp_options *o, struct neap_udp **out) {
-  struct neap_addrs *addrs;
-  int err = neap__dns_lookup(rt, host, port, AF_UNSPEC, NEAP_NEVER, &addrs);
-  if (err < 0)
-    return err;
-  for (uint32_t i = 0; i < addrs->n; i++) {
-    err = open_at(rt, &addrs->list[i], o, out);
-    if (err == 0 || err == UV_ENOMEM)
-      break;
-  }
-  neap_dns_free(addrs);
-  return err;
 }
 
 int neap_udp_open(neap_rt *rt, const char *host, uint16_t port,
@@ -319,9 +298,8 @@ int neap_udp_open(neap_rt *rt, const char *host, uint16_t port,
   int err = neap__handle_enter(rt);
   if (err < 0)
     return err;
-  if (strcmp(host, "*") == 0)
-    return open_any(rt, port, o, out);
-  return open_host(rt, host, port, o, out);
+  struct opening to = {.options = o, .out = out};
+  return neap__bind_host(rt, host, port, o->ipv6only, open_at, &to);
 }
 
 void neap_udp_close(neap_udp *udp) {
