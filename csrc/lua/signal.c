@@ -171,7 +171,7 @@ static int signal_ignore(lua_State *L) {
   if (err == UV_EINVAL)
     return luaL_argerror(L, 1, "a signal that cannot be ignored");
   if (err < 0)
-    return neapL_fail(L, err, "listener:wait");
+    return neapL_fail(L, err, "signal.ignore");
   lua_pushboolean(L, true);
   return 1;
 }
