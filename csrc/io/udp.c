@@ -3,7 +3,6 @@
 
 #include "core/mem.h"
 #include "io/bind.h"
-#include "io/dns.h"
 #include "io/udp_system.h"
 
 #include <errno.h>
