@@ -125,7 +125,7 @@ local options = {
   "bind", "delay", "idle", "per_host", "progress", "seed", "clock", "servers", "tries",
   "loop", "interface", "cert", "key", "verify", "fd", "mode", "shared", "wait", "start", "switch",
   "resume", "grace", "flags", "perm", "concurrency", "half_close", "buffer", "count", "n",
-  "nodelay", "keepalive", "server", "alpn", "on_error", "max_conns", "exclusive", "length", "offset",
+  "nodelay", "keepalive", "server", "alpn", "on_error", "max_conns", "exclusive", "length",
 }
 
 -- Its metamethods wait, raise, close handles, call on.
