@@ -219,9 +219,10 @@ describe("fs.writefile{atomic}", function()
     if not unshare then
       return pending("no namespaces here")
     end
-    local output, status = support.sh(("mkdir %s && %s sh -c %s"):format(
-      quote(dir .. "/disk"), unshare, quote(("mount -t tmpfs -o size=64k tmpfs %s && exec %s %s"):format(
-        quote(dir .. "/disk"), os.getenv("LUA") or "lua5.4", quote(script)))))
+    local disk = quote(dir .. "/disk")
+    local output, status = support.sh(("mkdir %s && %s sh -c %s"):format(disk, unshare,
+      quote(("mount -t tmpfs -o size=64k tmpfs %s && exec %s %s"):format(disk,
+        os.getenv("LUA") or "lua5.4", quote(script)))))
     assert.equal(0, status, output)
     assert.equal("ENOSPC\nold\nENOSPC\nENOSPC\ntrue\nfile\nfile2\nfile3\n", output)
   end)
