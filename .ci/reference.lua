@@ -30,8 +30,11 @@ local read_tag = {
     return item.fields[#item.fields]
   end,
   param = function(item, text)
-    item.params[#item.params + 1] = named(text)
-    return item.params[#item.params]
+    local param = named(text)
+    if param.name ~= "self" then -- which is there for its type, for editors
+      item.params[#item.params + 1] = param
+    end
+    return param
   end,
   ["return"] = function(item, text)
     local type, comment = split_comment(text)

@@ -1,6 +1,7 @@
 -- server:serve and server:shutdown: a task per connection, in a scope.
 local neap = require("neap")
 local net = require("neap.net")
+local process = require("neap.process")
 local support = require("spec.support")
 
 -- A server on loopback whose serve runs in a task: server, ask(line), task.
@@ -156,6 +157,44 @@ describe("server:serve", function()
     second:close()
     assert.equal("ETIMEDOUT", result[3])
     assert.is_function(ask)
+  end)
+end)
+
+-- fault 64
+describe("a peer that is killed with all its connections", function()
+  it("ends every handler, and leaves nothing behind", function()
+    local count = support.soak and 5000 or 200
+    local open, ended = 0, 0
+    local full = neap.event()
+    local server, _, task = serving(function(conn)
+      open = open + 1
+      if open == count then
+        full:set()
+      end
+      -- Reset or just closed: the kernel says which.
+      local line = conn:read("l")
+      assert(line == nil, line)
+      ended = ended + 1
+    end)
+    local _, port = server:address()
+    local dir <close> = support.tempdir()
+    local peer <close> = assert(process.spawn({
+      os.getenv("LUA") or "lua5.4", support.spit(dir .. "/peer.lua", [[
+        local neap, net = require("neap"), require("neap.net")
+        local conns = {}
+        for i = 1, tonumber(arg[2]) do
+          conns[i] = assert(net.connect("127.0.0.1", tonumber(arg[1])))
+        end
+        neap.sleep(math.huge)
+      ]]), tostring(port), tostring(count),
+    }))
+    full:wait()
+    assert.equal(0, ended)
+    assert(peer:kill("SIGKILL"))
+    peer:wait()
+    assert.is_true(server:shutdown()) -- when every handler has ended
+    assert.same({ true }, { task:join() })
+    assert.equal(count, ended)
   end)
 end)
 

@@ -26,11 +26,12 @@ local neap = {}
 
 --- Queues a new task that calls `fn(...)`; it runs when its creator waits. A table
 --- as first argument that can't be called is options. Does not wait.
+---@generic T
 ---@param options neap.spawn_options
----@param fn function
+---@param fn fun(...): T, ...
 ---@param ... any
----@return neap.task task
----@overload fun(fn: function, ...): neap.task
+---@return neap.task<T> task
+---@overload fun(fn: (fun(...): T, ...), ...): neap.task<T>
 function neap.spawn(options, fn, ...) end
 
 --- Waits for so many seconds, never less; 0 is a yield.
@@ -197,9 +198,11 @@ function neap.scope(fn, ...) end
 --- spawns, ends when the time is over. A scope as well: returns when they have all
 --- ended. nil, "timed out after 2.5 s", "ETIMEDOUT", true then. With 0 seconds `fn`
 --- starts, and its first wait ends. Waits.
+---@generic T
 ---@param seconds number
----@param fn function
+---@param fn fun(...): T, ...
 ---@param ... any
+---@return T?
 ---@return any ...
 function neap.timeout(seconds, fn, ...) end
 
@@ -216,8 +219,10 @@ function neap.time_left() end
 
 --- Calls `fn(...)`, whose waits are not cancelled by anything around. For cleanup.
 --- A time limit inside it holds. Waits.
----@param fn function
+---@generic T
+---@param fn fun(...): T, ...
 ---@param ... any
+---@return T
 ---@return any ...
 function neap.shield(fn, ...) end
 
@@ -240,33 +245,40 @@ function neap.ready(...) end
 
 --- Waits for all functions, each in a task; the first error cancels the others and
 --- is raised. Waits.
----@param fns function[]
----@return any ...  the first result of each
+---@generic T
+---@param fns (fun(): T, ...)[]
+---@return T ...  the first result of each
 function neap.all(fns) end
 
 --- Waits for all functions, whatever becomes of them. Waits.
----@param fns function[]
----@return {ok: boolean, value: any, err: any}[]
+---@generic T
+---@param fns (fun(): T, ...)[]
+---@return {ok: boolean, value: T?, err: any}[]
 function neap.all_settled(fns) end
 
 --- The results of the function that ends first, or its error; the others are
 --- cancelled. Waits.
----@param fns function[]  at least one
+---@generic T
+---@param fns (fun(): T, ...)[]  at least one
+---@return T
 ---@return any ...
 function neap.race(fns) end
 
 --- The results of the first function that succeeds; the others are cancelled. All
 --- failed: the first error is raised. Waits.
----@param fns function[]  at least one
+---@generic T
+---@param fns (fun(): T, ...)[]  at least one
+---@return T
 ---@return any ...
 function neap.any(fns) end
 
 --- Calls `fn(item, index)` for each item, at most `limit` at a time. The first
 --- error cancels the rest and is raised. Waits.
----@param list any[]
----@param fn fun(item: any, index: integer): any
+---@generic T, R
+---@param list T[]
+---@param fn fun(item: T, index: integer): R
 ---@param options? {limit?: integer}  default: all at once
----@return any[] results  in the order of the list
+---@return R[] results  in the order of the list
 function neap.map(list, fn, options) end
 
 ---@class neap.preempt_options
@@ -285,9 +297,11 @@ function neap.preempt(slice, options) end
 
 --- Calls `fn(...)` without preemption: between two waits nobody else runs. Does not
 --- wait itself.
----@param fn function
+---@generic T
+---@param fn fun(...): T, ...
 ---@param ... any
----@return any ...  fn's results
+---@return T  fn's results
+---@return any ...
 function neap.nopreempt(fn, ...) end
 
 --- Watches from a thread of its own whether the loop is held for longer than that, by
@@ -309,11 +323,12 @@ local scope = {}
 
 --- `neap.spawn` into this scope, from wherever. An error when the scope has ended;
 --- one that waits for its tasks takes what they spawn. Does not wait.
+---@generic T
 ---@param options neap.spawn_options
----@param fn function
+---@param fn fun(...): T, ...
 ---@param ... any
----@return neap.task
----@overload fun(self: neap.scope, fn: function, ...): neap.task
+---@return neap.task<T>
+---@overload fun(self: neap.scope, fn: (fun(...): T, ...), ...): neap.task<T>
 function scope:spawn(options, fn, ...) end
 
 --- Spawns `fn(...)` and waits until it calls `neap.ready(...)`; an error when it
@@ -340,7 +355,7 @@ function scope:close() end
 ---@class neap.start
 
 --- A task's handle. The task goes on whether or not anybody keeps it.
----@class neap.task
+---@class neap.task<T>
 ---@field id integer  no other task has or had it
 ---@field name? string
 local task = {}
@@ -348,13 +363,19 @@ local task = {}
 --- Waits for the task's end and returns its results; raises its error, the same
 --- value. Of a cancelled task: an error table with `code = "ECANCELED"`. A join of
 --- itself or in a circle raises. Waits.
+---@generic T
+---@param self neap.task<T>
 ---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
+---@return T
 ---@return any ...
 function task:join(timeout) end
 
 --- Waits for the task's end: true and its results, or false and its error. Waits.
+---@generic T
+---@param self neap.task<T>
 ---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
 ---@return boolean? ok
+---@return T|any  or the error, or the message
 ---@return any ...
 function task:wait(timeout) end
 
@@ -397,9 +418,10 @@ function timer:close() end
 
 --- Makes a channel for up to `capacity` values; with 0 (the default) each send
 --- meets a receive. `for value in channel do` receives until it is closed; `#channel`
---- is how many values are in it; a to-be-closed variable. Does not wait.
+--- is how many values are in it; a to-be-closed variable. What its values are, an
+--- annotation says: `---@type neap.channel<string>`. Does not wait.
 ---@param capacity? integer
----@return neap.channel
+---@return neap.channel<any>
 function neap.channel(capacity) end
 
 --- Waits for one of several things and does that one; the others have no effect.
@@ -439,12 +461,14 @@ function neap.event() end
 function neap.condition(mutex) end
 
 --- Values from task to task, in the order of the sends.
----@class neap.channel
+---@class neap.channel<T>
 local channel = {}
 
 --- Hands a value other than nil to a receiver, or puts it into the channel if there
 --- is room. nil, "channel is closed", "EPIPE"; it has not been sent then. Waits.
----@param value any
+---@generic T
+---@param self neap.channel<T>
+---@param value T
 ---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
 ---@return true?
 ---@return string? message
@@ -453,21 +477,27 @@ function channel:send(value, timeout) end
 
 --- Takes the next value. nil, "channel is closed", "EOF" when there is none and none
 --- will come. Waits.
+---@generic T
+---@param self neap.channel<T>
 ---@param timeout? number  seconds; 0 tries once. nil, message, "ETIMEDOUT" then
----@return any value
+---@return T? value
 ---@return string? message
 ---@return string? code
 function channel:recv(timeout) end
 
 --- As send, or nil, "channel is full", "EAGAIN". Does not wait.
----@param value any
+---@generic T
+---@param self neap.channel<T>
+---@param value T
 ---@return true?
 ---@return string? message
 ---@return string? code
 function channel:try_send(value) end
 
 --- As recv, or nil, "channel is empty", "EAGAIN". Does not wait.
----@return any value
+---@generic T
+---@param self neap.channel<T>
+---@return T? value
 ---@return string? message
 ---@return string? code
 function channel:try_recv() end
