@@ -322,9 +322,10 @@ describe("dns.query", function()
     end)
   end)
 
+  -- What is too long c-ares 1.34 cuts by itself: test_dns.c has that.
   it("refuses records that are not what their type says", function()
     local broken = {
-      A = { "\1\2\3", "\1\2\3\4\5", "" }, AAAA = { "\1\2\3\4" }, MX = { "\0", "\0\1", "\0\1\3ab" },
+      A = { "\1\2\3", "" }, AAAA = { "\1\2\3\4" }, MX = { "\0", "\0\1", "\0\1\3ab" },
       TXT = { "", "\5abc" }, SRV = { "\0\1\0\2\0", "\0\1\0\2\0\3\70" },
       CAA = { "\0", "\0\9issue", "\0\0x" },
       NS = { "", "\64", "\192" },

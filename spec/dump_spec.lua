@@ -399,7 +399,7 @@ describe("task:traceback", function()
     settle()
     local traceback = task:traceback()
     local at = 0
-    for _, word in ipairs({ "sleep", "innermost", "[C]: in ?", "coroutine.resume" }) do
+    for _, word in ipairs({ "sleep", "innermost", "[C]: in ?", "resume" }) do
       at = assert(traceback:find(word, at + 1, true), word .. " in:\n" .. traceback)
     end
     local _, titles = traceback:gsub("stack traceback:", "")
@@ -454,7 +454,7 @@ describe("task:traceback", function()
       neap.await(function() end, co)
     end)
     settle()
-    assert.matches("'neap.await'", task:traceback())
+    assert.matches("'[%w.]*await'", task:traceback()) -- Lua 5.5: field 'await'
     task:cancel()
     task:wait()
   end)

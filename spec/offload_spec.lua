@@ -132,7 +132,7 @@ describe("neap.offload", function()
     end
     local ok, err = pcall(neap.offload, "error()")
     assert.is_false(ok)
-    assert.is_nil(err)
+    assert.equal(select(2, pcall(error)), err) -- nil; in Lua 5.5 a text
     ok, err = pcall(neap.offload,
       "error(setmetatable({}, { __tostring = function() return 'text' end }))")
     assert.is_false(ok)

@@ -70,7 +70,8 @@ describe("neap, as lua,", function()
   local function result(command, words)
     local output, status = support.sh(
       ("cd %s && PROGRAM=%s; %s"):format(quote(dir.path), quote(command), words))
-    local plain = output:gsub(command:gsub("%p", "%%%0"), "PROGRAM")
+    -- Not in the middle of a path, which may have it in a folder's name.
+    local plain = ("\n" .. output):gsub("([^%w/])" .. command:gsub("%p", "%%%0"), "%1PROGRAM")
     plain = plain:gsub("usage: .*", "usage")
     return plain .. "status " .. status
   end

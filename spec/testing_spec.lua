@@ -39,7 +39,11 @@ describe("neap.testing.run", function()
     assert.equal(err, seen)
     ok, seen = pcall(testing.run, error, { seed = 1 })
     assert.is_false(ok)
-    assert.is_nil(seen)
+    if select(2, pcall(error)) == nil then
+      assert.is_nil(seen)
+    else -- Lua 5.5 makes a text of it, and the seed is told behind a text
+      assert.equal("<no error object>\n(neap.testing.run with seed = 1)", seen)
+    end
     assert.error_matches(function()
       testing.run(function()
         error("plain", 0)

@@ -209,7 +209,8 @@ describe("net.copy", function()
 
     for _, ends in ipairs({ { c, e }, { e, c } }) do
       c:close()
-      _, message, code, copied, side = net.copy(ends[1], ends[2])
+      n, message, code, copied, side = net.copy(ends[1], ends[2])
+      assert.is_nil(n)
       assert.same({ "connection is closed", "EBADF", 0 }, { message, code, copied })
       assert.equal(ends[1] == c and "read" or "write", side)
     end

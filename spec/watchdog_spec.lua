@@ -202,8 +202,11 @@ describe("neap.watchdog", function()
         task = neap.spawn(string.find, subject, pattern)
         task:join()
         neap.yield()
+        if #reports > 0 and reports[#reports].task ~= task then
+          reports[#reports] = nil -- of main, on a busy machine
+        end
       until #reports > 0
-      assert.is_nil(reports[1].traceback)
+      assert.is_nil(reports[#reports].traceback)
     end)
   end)
 

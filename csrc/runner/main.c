@@ -200,6 +200,7 @@ static bool run_options(lua_State *L, const struct command *c) {
   const char *value;
   char letter;
   int at = 1;
+  lua_warning(L, "@off", 0); /* Lua 5.5 begins with them on; lua.c does so */
   while ((letter = runner_options_next(c->argv, c->options.script, &at,
                                        &value)) != 0) {
     bool ok = true;

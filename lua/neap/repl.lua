@@ -200,7 +200,7 @@ local function explain(err)
     err = ("(error object is a %s value)"):format(type(err))
   end
   local traceback = debug.traceback(tostring(err), 2)
-  return (traceback:gsub("\n%s*%[C%]: in function 'xpcall'.*$", "\n\t[C]: in ?"))
+  return (traceback:gsub("\n%s*%[C%]: in %a+ 'xpcall'.*$", "\n\t[C]: in ?"))
 end
 
 -- Waits for the end of a line's task. The first Ctrl-C cancels it, the next one
