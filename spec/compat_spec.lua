@@ -328,8 +328,8 @@ describe("patched io", function()
     local dir <close> = support.tempdir()
     local fifo = dir .. "/fifo"
     assert(stock.os.execute("mkfifo " .. support.quote(fifo)))
-    local held <close> = assert(neap.fs.open(fifo, "r+")) -- it does not end before
     local reader = assert(ours.io.popen("cat " .. support.quote(fifo)))
+    local held <close> = assert(neap.fs.open(fifo, "w")) -- waits until cat has opened it
     local task = neap.spawn(reader.read, reader, "a")
     settle()
     assert.equal("waiting", task:status())

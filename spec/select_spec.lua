@@ -361,7 +361,6 @@ describe("select", function()
     wrong("no case can ever be ready", { false, false })
     wrong("case 1: table, or false for none, expected, got neap.channel", { ch })
     wrong("case 2: table, or false for none, expected, got boolean", { { ch }, true })
-    wrong("case 2: table, or false for none, expected, got nil", { { ch }, nil, { ch } })
     wrong("case 1: channel, task, event, timer or another object with __select expected, got nil",
       { {} })
     wrong("case 2: channel, .* got neap.mutex", { { ch }, { neap.mutex() } })

@@ -56,7 +56,7 @@ describe("openssl s_client", function()
       names = { ["a.example"] = certs.server("a") }, alpn = { "h2" } }), echo)
     local client <close> = s_client(port,
       "-servername a.example -verify_hostname a.example -verify_return_error -alpn h2")
-    client:expect("subject=CN = a")
+    client:expect("subject=CN ?= ?a") -- OpenSSL 3.5 leaves the spaces out
     client:expect("ALPN protocol: h2")
     client:send("Q\n")
     client:finish()

@@ -867,6 +867,9 @@ describe("a UDP socket whose system has no room to send", function()
   end)
 
   it("fails as the system does then", function()
+    if support.sh("pkg-config --atleast-version=1.47 libuv && echo newer") ~= "" then
+      return pending("libuv tries again with the call that strace has fail once")
+    end
     local output, status = run(
       "-e inject=sendmsg:error=EAGAIN:when=1 -e inject=sendmmsg:error=EPERM", [[
       print(b:send("later", "127.0.0.1", port))
