@@ -54,6 +54,9 @@ local function same_results(dir, calls)
       local text = text_of(pcall(call, library.io, library.os, path))
       place[which] = text:gsub(path:gsub("%p", "%%%0"), "PATH"):gsub("compat_spec.lua:%d+", "")
     end
+    if _VERSION == "Lua 5.5" then -- its write tells as well how much was written
+      place.stock = place.stock:gsub("(Bad file descriptor, integer 9), integer 0$", "%1")
+    end
     assert.equal(place.stock, place.ours, "call " .. i)
   end
 end
@@ -163,9 +166,7 @@ describe("patched io", function()
       function(io) return io.popen("cat >/dev/null; exit 2", "w"):write("x"):close() end,
       function(io) return io.popen("no-such-command-at-all 2>/dev/null"):close() end,
       function(io) return io.popen("echo text; echo more"):read("L", "l", "l") end,
-      function(io) -- Lua 5.5's own has a fourth result, how much was written
-        return table.unpack({ io.popen("echo"):write("x") }, 1, 3)
-      end,
+      function(io) return io.popen("echo"):write("x") end,
       function(io) return io.tmpfile():write("text"):seek("set", 1) end,
       function(io)
         local f <close> = io.tmpfile()
