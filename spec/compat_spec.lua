@@ -55,7 +55,8 @@ local function same_results(dir, calls)
       place[which] = text:gsub(path:gsub("%p", "%%%0"), "PATH"):gsub("compat_spec.lua:%d+", "")
     end
     if _VERSION == "Lua 5.5" then -- its write tells as well how much was written
-      place.stock = place.stock:gsub("(Bad file descriptor, integer 9), integer 0$", "%1")
+      place.stock = place.stock:gsub(
+        "^(boolean true, nil nil, string [%a ]+, integer %d+), integer 0$", "%1")
     end
     assert.equal(place.stock, place.ours, "call " .. i)
   end
