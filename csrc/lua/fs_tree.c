@@ -144,12 +144,7 @@ static int fs_glob(lua_State *L) {
   neapL_checkpath(L, 1);
   neapL_waitrt(L);
   lua_settop(L, 1);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "neap.fs.glob");
-  lua_call(L, 1, 1);
-  lua_insert(L, 1);
-  lua_call(L, 1, LUA_MULTRET);
-  return lua_gettop(L);
+  return neapL_calllua(L, "neap.fs.glob");
 }
 
 /* --- the functions ---------------------------------------------------- */

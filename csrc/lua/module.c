@@ -157,6 +157,15 @@ static void load(lua_State *L, const char *name) {
   lua_replace(L, -2);
 }
 
+int neapL_calllua(lua_State *L, const char *module) {
+  int nargs = lua_gettop(L);
+  luaL_checkstack(L, 6, NULL);
+  load(L, module);
+  lua_insert(L, 1);
+  lua_call(L, nargs, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
 /* The module's __index. */
 static int load_part(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING)

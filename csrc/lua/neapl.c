@@ -157,17 +157,6 @@ void neapL_warn2(lua_State *L, const char *text, const char *more) {
   lua_warning(L, more, 0);
 }
 
-int neapL_calllua(lua_State *L, const char *module) {
-  int nargs = lua_gettop(L);
-  luaL_checkstack(L, 3, NULL);
-  lua_getglobal(L, "require");
-  lua_pushstring(L, module);
-  lua_call(L, 1, 1);
-  lua_insert(L, 1);
-  lua_call(L, nargs, LUA_MULTRET);
-  return lua_gettop(L);
-}
-
 int neapL_pack(lua_State *L, int first) {
   int n = lua_gettop(L) - first + 1;
   luaL_checkstack(L, 1, NULL);

@@ -205,7 +205,7 @@ static inline void *neapL_checkself(lua_State *L, const char *name) {
 }
 
 /* Calls the function that a module of ours written in Lua returns, with all
-   arguments; returns how many results there are. May raise. */
+   arguments; returns how many results there are. May raise. (module.c) */
 int neapL_calllua(lua_State *L, const char *module);
 
 /* Replaces the values at first and on by a table of them; returns how many. May
