@@ -169,8 +169,8 @@ void neap__rt_close(struct neap_rt *rt) {
   if (rt->closing)
     return;
   rt->closing = true;
-  if (neap__fork_is_child(
-          &rt->fork)) { /* running the loop would disturb the parent's */
+  /* Running the loop would disturb the parent's. */
+  if (neap__fork_is_child(&rt->fork)) {
     rt->closed = true;
     return;
   }
