@@ -218,11 +218,6 @@ static struct asking *push_asking(lua_State *L, neap_rt *rt, int arg) {
   return asking;
 }
 
-static void set_integer(lua_State *L, const char *name, lua_Integer value) {
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, name);
-}
-
 static void push_record(lua_State *L, const struct type *type,
                         const neap_dns_record *record) {
   lua_createtable(L, 0, 7);
@@ -230,17 +225,17 @@ static void push_record(lua_State *L, const struct type *type,
   lua_setfield(L, -2, "name");
   lua_pushstring(L, type->name);
   lua_setfield(L, -2, "type");
-  set_integer(L, "ttl", record->ttl);
+  neapL_setinteger(L, "ttl", record->ttl);
   lua_pushlstring(L, record->value, record->len);
   lua_setfield(L, -2, type->value);
   if (type->type == NEAP_DNS_MX || type->type == NEAP_DNS_SRV)
-    set_integer(L, "priority", record->priority);
+    neapL_setinteger(L, "priority", record->priority);
   if (type->type == NEAP_DNS_SRV) {
-    set_integer(L, "weight", record->weight);
-    set_integer(L, "port", record->port);
+    neapL_setinteger(L, "weight", record->weight);
+    neapL_setinteger(L, "port", record->port);
   }
   if (type->type == NEAP_DNS_CAA) {
-    set_integer(L, "flags", record->flags);
+    neapL_setinteger(L, "flags", record->flags);
     lua_pushstring(L, record->tag);
     lua_setfield(L, -2, "tag");
   }

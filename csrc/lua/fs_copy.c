@@ -32,11 +32,7 @@ static int copy_gc(lua_State *L) {
 
 /* Pushes the option, or nil; returns whether it is a function. */
 static bool push_progress(lua_State *L, int arg) {
-  if (lua_isnoneornil(L, arg)) {
-    lua_pushnil(L);
-    return false;
-  }
-  if (lua_getfield(L, arg, "progress") == LUA_TNIL)
+  if (!neapL_pushfield(L, arg, "progress"))
     return false;
   if (lua_type(L, -1) != LUA_TFUNCTION)
     neapL_fielderror(L, arg, "progress", "function expected");

@@ -66,11 +66,6 @@ int neapL_fs_done(lua_State *L, int err, const char *path) {
 
 /* --- what is known about a path -------------------------------------- */
 
-static void set_integer(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
 /* Seconds, as everywhere. */
 static void set_time(lua_State *L, const char *name, neap_fs_time time) {
   lua_pushnumber(L, (lua_Number)time.sec + (lua_Number)time.nsec * 1e-9);
@@ -81,16 +76,16 @@ int neapL_fs_pushinfo(lua_State *L, const neap_fs_info *info) {
   lua_createtable(L, 0, 15);
   lua_pushstring(L, info->type);
   lua_setfield(L, -2, "type");
-  set_integer(L, "dev", info->dev);
-  set_integer(L, "mode", info->mode);
-  set_integer(L, "nlink", info->nlink);
-  set_integer(L, "uid", info->uid);
-  set_integer(L, "gid", info->gid);
-  set_integer(L, "rdev", info->rdev);
-  set_integer(L, "ino", info->ino);
-  set_integer(L, "size", info->size);
-  set_integer(L, "blksize", info->blksize);
-  set_integer(L, "blocks", info->blocks);
+  neapL_setinteger(L, "dev", info->dev);
+  neapL_setinteger(L, "mode", info->mode);
+  neapL_setinteger(L, "nlink", info->nlink);
+  neapL_setinteger(L, "uid", info->uid);
+  neapL_setinteger(L, "gid", info->gid);
+  neapL_setinteger(L, "rdev", info->rdev);
+  neapL_setinteger(L, "ino", info->ino);
+  neapL_setinteger(L, "size", info->size);
+  neapL_setinteger(L, "blksize", info->blksize);
+  neapL_setinteger(L, "blocks", info->blocks);
   set_time(L, "atime", info->atime);
   set_time(L, "mtime", info->mtime);
   set_time(L, "ctime", info->ctime);
@@ -164,13 +159,13 @@ static int fs_statfs(lua_State *L) {
   if (err < 0)
     return neapL_fail(L, err, path);
   lua_createtable(L, 0, 7);
-  set_integer(L, "type", space.type);
-  set_integer(L, "bsize", space.bsize);
-  set_integer(L, "blocks", space.blocks);
-  set_integer(L, "bfree", space.bfree);
-  set_integer(L, "bavail", space.bavail);
-  set_integer(L, "files", space.files);
-  set_integer(L, "ffree", space.ffree);
+  neapL_setinteger(L, "type", space.type);
+  neapL_setinteger(L, "bsize", space.bsize);
+  neapL_setinteger(L, "blocks", space.blocks);
+  neapL_setinteger(L, "bfree", space.bfree);
+  neapL_setinteger(L, "bavail", space.bavail);
+  neapL_setinteger(L, "files", space.files);
+  neapL_setinteger(L, "ffree", space.ffree);
   return 1;
 }
 

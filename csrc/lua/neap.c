@@ -97,28 +97,23 @@ static int neap_on_error(lua_State *L) {
   return 1;
 }
 
-static void set_integer(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
 /* neap.info() -> table of figures. Does not wait. */
 static int neap_info_(lua_State *L) {
   neap_figures f;
   neap_info(neapL_rt(L), &f);
   lua_createtable(L, 0, 16);
-  set_integer(L, "tasks", f.tasks);
-  set_integer(L, "spawned", f.spawned);
-  set_integer(L, "switches", f.switches);
-  set_integer(L, "turns", f.turns);
-  set_integer(L, "polls", f.polls);
-  set_integer(L, "slots", f.slots);
-  set_integer(L, "private_slots", f.private_slots);
-  set_integer(L, "copies", f.copies);
-  set_integer(L, "bytes_saved", f.bytes_saved);
-  set_integer(L, "memory", f.memory);
-  set_integer(L, "handles", f.handles);
-  set_integer(L, "jobs", f.jobs);
+  neapL_setinteger(L, "tasks", f.tasks);
+  neapL_setinteger(L, "spawned", f.spawned);
+  neapL_setinteger(L, "switches", f.switches);
+  neapL_setinteger(L, "turns", f.turns);
+  neapL_setinteger(L, "polls", f.polls);
+  neapL_setinteger(L, "slots", f.slots);
+  neapL_setinteger(L, "private_slots", f.private_slots);
+  neapL_setinteger(L, "copies", f.copies);
+  neapL_setinteger(L, "bytes_saved", f.bytes_saved);
+  neapL_setinteger(L, "memory", f.memory);
+  neapL_setinteger(L, "handles", f.handles);
+  neapL_setinteger(L, "jobs", f.jobs);
   lua_pushnumber(L, f.busy);
   lua_setfield(L, -2, "busy");
   return 1;

@@ -6,6 +6,7 @@
 #include "lua/task_handle.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,6 +158,11 @@ void neapL_warn2(lua_State *L, const char *text, const char *more) {
   lua_warning(L, more, 0);
 }
 
+void neapL_setinteger(lua_State *L, const char *name, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
 int neapL_pack(lua_State *L, int first) {
   int n = lua_gettop(L) - first + 1;
   luaL_checkstack(L, 1, NULL);
@@ -210,6 +216,14 @@ uint64_t neapL_opttimeout(lua_State *L, int arg) {
   return neap__timer_after(neapL_rt(L), ns);
 }
 
+int neapL_optbuffer(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg))
+    return 0;
+  lua_Integer bytes = luaL_checkinteger(L, arg);
+  luaL_argcheck(L, bytes >= 1 && bytes <= INT_MAX, arg, "out of range");
+  return (int)bytes;
+}
+
 const char *neapL_checkpath(lua_State *L, int arg) {
   size_t len;
   const char *path = luaL_checklstring(L, arg, &len);
@@ -235,12 +249,18 @@ static int fieldtype(lua_State *L, int arg, const char *name,
                                           luaL_typename(L, -1)));
 }
 
-/* Pushes the field; false, with nothing pushed, when there is none. */
-static bool getfield(lua_State *L, int arg, const char *name) {
-  if (lua_isnoneornil(L, arg))
+bool neapL_pushfield(lua_State *L, int arg, const char *name) {
+  if (lua_isnoneornil(L, arg)) {
+    lua_pushnil(L);
     return false;
+  }
   luaL_checktype(L, arg, LUA_TTABLE);
-  if (lua_getfield(L, arg, name) != LUA_TNIL)
+  return lua_getfield(L, arg, name) != LUA_TNIL;
+}
+
+/* The same; when there is none, nothing is pushed. */
+static bool getfield(lua_State *L, int arg, const char *name) {
+  if (neapL_pushfield(L, arg, name))
     return true;
   lua_pop(L, 1);
   return false;

@@ -156,11 +156,18 @@ uint64_t neapL_optseconds(lua_State *L, int arg, uint64_t def);
    NEAP_ONCE for 0. */
 uint64_t neapL_opttimeout(lua_State *L, int arg);
 
+/* How large a socket's buffer is to be, in bytes; 0 without one. */
+int neapL_optbuffer(lua_State *L, int arg);
+
 /* A path: a string without NUL. Valid as long as the argument. */
 const char *neapL_checkpath(lua_State *L, int arg);
 
 /* An optional table of options: none or nil is fine, anything else raises. */
 void neapL_checkoptions(lua_State *L, int arg);
+
+/* Pushes the field of the option table at arg, or nil: there is none, or no
+   table. Returns whether it is there. */
+bool neapL_pushfield(lua_State *L, int arg, const char *name);
 
 /* Fields of the option table at arg, if there is one; a field of the wrong
    type or range raises, naming it. */
@@ -207,6 +214,9 @@ static inline void *neapL_checkself(lua_State *L, const char *name) {
 /* Calls the function that a module of ours written in Lua returns, with all
    arguments; returns how many results there are. May raise. (module.c) */
 int neapL_calllua(lua_State *L, const char *module);
+
+/* Sets a field of the table on the top. May raise. */
+void neapL_setinteger(lua_State *L, const char *name, uint64_t value);
 
 /* Replaces the values at first and on by a table of them; returns how many. May
    raise, having changed nothing. */

@@ -2,7 +2,6 @@
    addresses, options, the descriptor. None of them waits. */
 #include "lua/stream.h"
 
-#include <limits.h>
 #include <string.h>
 
 /* The stream, or NULL when it is closed, or the runtime has ended. */
@@ -113,15 +112,11 @@ typedef int buffer_fn(neap_stream *stream, int size);
 
 static int set_buffer(lua_State *L, buffer_fn *which) {
   struct neapL_conn *conn = neapL_checkconn(L);
-  lua_Integer size = 0;
-  if (!lua_isnoneornil(L, 2)) {
-    size = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, size >= 1 && size <= INT_MAX, 2, "out of range");
-  }
+  int size = neapL_optbuffer(L, 2);
   neap_stream *stream = stream_of(L, conn);
   if (stream == NULL)
     return neapL_conn_failclosed(L);
-  return push_number(L, conn, which(stream, (int)size));
+  return push_number(L, conn, which(stream, size));
 }
 
 /* conn:sndbuf([bytes]) -> bytes | nil, message, code. */

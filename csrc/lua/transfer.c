@@ -29,11 +29,7 @@ static void check_end(lua_State *L, int arg, struct neapL_conn **conn,
 
 /* Pushes the option, or nil; returns whether it is there. */
 static bool push_progress(lua_State *L, int arg) {
-  if (lua_isnoneornil(L, arg)) {
-    lua_pushnil(L);
-    return false;
-  }
-  if (lua_getfield(L, arg, "progress") == LUA_TNIL)
+  if (!neapL_pushfield(L, arg, "progress"))
     return false;
   if (!neapL_iscallable(L, -1))
     neapL_fielderror(L, arg, "progress", "function expected");

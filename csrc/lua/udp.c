@@ -3,7 +3,6 @@
 
 #include "lua/stream.h"
 
-#include <limits.h>
 #include <string.h>
 #include <uv.h>
 
@@ -292,12 +291,10 @@ typedef int size_fn(neap_udp *udp, int bytes);
 
 static int change_size(lua_State *L, size_fn *change) {
   neap_udp *udp = check_udp(L);
-  lua_Integer bytes = luaL_optinteger(L, 2, 0);
-  luaL_argcheck(L, lua_isnoneornil(L, 2) || (bytes >= 1 && bytes <= INT_MAX), 2,
-                "out of range");
+  int bytes = neapL_optbuffer(L, 2);
   if (udp == NULL)
     return fail_closed(L);
-  int size = change(udp, (int)bytes);
+  int size = change(udp, bytes);
   if (size < 0)
     return fail(L, udp, size);
   lua_pushinteger(L, size);
