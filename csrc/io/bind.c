@@ -3,7 +3,9 @@
 
 #include "io/dns.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static int bind_any(struct neap_rt *rt, uint16_t port, bool v6only,
                     neap_bind_fn make, void *arg) {
@@ -38,4 +40,17 @@ int neap__bind_host(struct neap_rt *rt, const char *host, uint16_t port,
   }
   neap_dns_free(addrs);
   return err;
+}
+
+static int set_option(int fd, int level, int name, int on) {
+  return setsockopt(fd, level, name, &on, sizeof on);
+}
+
+int neap__bind_options(int fd, int family, struct neap_bind_options options) {
+  if ((options.reuseaddr && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0) ||
+      (options.reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
+      (family == AF_INET6 &&
+       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only) != 0))
+    return uv_translate_sys_error(errno);
+  return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * bind.h: which addresses a host stands for when a socket is made at one of
- * them: to listen or for datagrams.
+ * bind.h: making sockets at an address of this machine's, to listen or for
+ * datagrams: which addresses a host stands for, and what is set before.
  */
 #ifndef NEAP_IO_BIND_H
 #define NEAP_IO_BIND_H
@@ -21,5 +21,14 @@ typedef int (*neap_bind_fn)(struct neap_rt *rt, const union neap_addr *addr,
  */
 int neap__bind_host(struct neap_rt *rt, const char *host, uint16_t port,
                     bool v6only, neap_bind_fn make, void *arg);
+
+/* Who else may have a socket's address, and whether IPv4 comes in as well. */
+struct neap_bind_options {
+  bool reuseaddr, reuseport, v6only;
+};
+
+/* Sets that for a socket of a family that is not bound yet. Returns 0 or a
+   negative UV_E*. */
+int neap__bind_options(int fd, int family, struct neap_bind_options options);
 
 #endif

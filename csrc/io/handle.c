@@ -172,6 +172,15 @@ int neap__handle_enter(struct neap_rt *rt) {
   return neap__op_sleep(rt, 0); /* counts that the task went on all the same */
 }
 
+int neap__handle_buffer(uv_handle_t *uv, int bytes,
+                        int (*size)(uv_handle_t *uv, int *value)) {
+  int now = 0; /* asks */
+  int err = bytes > 0 ? size(uv, &bytes) : 0;
+  if (err == 0)
+    err = size(uv, &now);
+  return err < 0 ? err : now;
+}
+
 int neap__handle_begin(struct neap_handle *handle) {
   neap__handle_ref(handle); /* it may be closed while we yield */
   int err = neap__handle_enter(handle->rt);

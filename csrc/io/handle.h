@@ -196,6 +196,14 @@ static inline void neap__handle_charge(struct neap_rt *rt, size_t bytes) {
   rt->sched.budget -= NEAP_IO_COST + (int32_t)(bytes / NEAP_IO_COST_BYTES);
 }
 
+/*
+ * The kernel's buffer for one direction of a socket: bytes > 0 asks for so much
+ * first. size is uv_send_buffer_size or uv_recv_buffer_size. Returns what there
+ * is, in bytes, or a negative UV_E*.
+ */
+int neap__handle_buffer(uv_handle_t *uv, int bytes,
+                        int (*size)(uv_handle_t *uv, int *value));
+
 /* The same for a call on handle; UV_EBADF when it is closed (and its memory
    may be gone). */
 int neap__handle_begin(struct neap_handle *handle);

@@ -11,21 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int set_option(int fd, int level, int name, int on) {
-  return setsockopt(fd, level, name, &on, sizeof on);
-}
-
-/* Returns 0, or -1 and errno. */
-static int set_options(int fd, int family, const neap_listen_options *o) {
-  if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0)
-    return -1;
-  if (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0)
-    return -1;
-  if (family == AF_INET6)
-    return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->ipv6only);
-  return 0;
-}
-
 /* A socket that listens on addr, or a negative UV_E*. */
 static int open_socket(const union neap_addr *addr,
                        const neap_listen_options *o) {
@@ -34,10 +19,15 @@ static int open_socket(const union neap_addr *addr,
   if (fd < 0)
     return uv_translate_sys_error(errno);
   int backlog = o->backlog > 0 ? o->backlog : SOMAXCONN;
-  if (set_options(fd, family, o) != 0 ||
-      bind(fd, &addr->any, neap__addr_len(addr)) != 0 ||
-      listen(fd, backlog) != 0) {
-    int err = uv_translate_sys_error(errno);
+  int err = neap__bind_options(
+      fd, family,
+      (struct neap_bind_options){.reuseaddr = true, /* as all servers do */
+                                 .reuseport = o->reuseport,
+                                 .v6only = o->ipv6only});
+  if (err == 0 && (bind(fd, &addr->any, neap__addr_len(addr)) != 0 ||
+                   listen(fd, backlog) != 0))
+    err = uv_translate_sys_error(errno);
+  if (err < 0) {
     close(fd);
     return err;
   }

@@ -73,21 +73,13 @@ int neap_stream_fd(const neap_stream *s) {
 int neap_stream_sndbuf(neap_stream *s, int size) {
   if (s->handle.closed)
     return UV_EBADF;
-  int err = size > 0 ? uv_send_buffer_size(&s->uv.handle, &size) : 0;
-  int now = 0; /* asks */
-  if (err == 0)
-    err = uv_send_buffer_size(&s->uv.handle, &now);
-  return err < 0 ? err : now;
+  return neap__handle_buffer(&s->uv.handle, size, uv_send_buffer_size);
 }
 
 int neap_stream_rcvbuf(neap_stream *s, int size) {
   if (s->handle.closed)
     return UV_EBADF;
-  int err = size > 0 ? uv_recv_buffer_size(&s->uv.handle, &size) : 0;
-  int now = 0; /* asks */
-  if (err == 0)
-    err = uv_recv_buffer_size(&s->uv.handle, &now);
-  return err < 0 ? err : now;
+  return neap__handle_buffer(&s->uv.handle, size, uv_recv_buffer_size);
 }
 
 const char *neap_stream_reason(const neap_stream *s, int err) {

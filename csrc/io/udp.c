@@ -243,24 +243,20 @@ static int new_udp(struct neap_rt *rt, int family, const neap_udp_options *o,
   return 0;
 }
 
-static int set_option(int fd, int level, int name, int on) {
-  return setsockopt(fd, level, name, &on, sizeof on);
-}
-
 /* What must be set before the socket is bound. Returns 0 or a negative UV_E*.
  */
 static int set_options(const struct neap_udp *udp, const neap_udp_options *o) {
   uv_os_fd_t fd;
   int err = uv_fileno((const uv_handle_t *)&udp->uv, &fd);
-  if (err < 0)
-    return err;
-  if ((o->reuseaddr && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0) ||
-      (o->reuseport && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
-      (udp->family == AF_INET6 &&
-       set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !udp->dual) != 0) ||
-      neap__udp_system_own_groups(fd, udp->family) != 0)
-    return uv_translate_sys_error(errno);
-  return 0;
+  if (err == 0)
+    err =
+        neap__bind_options(fd, udp->family,
+                           (struct neap_bind_options){.reuseaddr = o->reuseaddr,
+                                                      .reuseport = o->reuseport,
+                                                      .v6only = !udp->dual});
+  if (err == 0 && neap__udp_system_own_groups(fd, udp->family) != 0)
+    err = uv_translate_sys_error(errno);
+  return err;
 }
 
 /* What open_at is to do. */

@@ -92,21 +92,17 @@ int neap_udp_broadcast(neap_udp *udp, bool on) {
 }
 
 int neap_udp_rcvbuf(neap_udp *udp, int bytes) {
-  int size = 0, err = fd_of(udp);
-  if (err >= 0 && bytes > 0)
-    err = uv_recv_buffer_size((uv_handle_t *)&udp->uv, &bytes);
-  if (err >= 0)
-    err = uv_recv_buffer_size((uv_handle_t *)&udp->uv, &size);
-  return err < 0 ? err : size;
+  if (udp->handle.closed)
+    return UV_EBADF;
+  return neap__handle_buffer((uv_handle_t *)&udp->uv, bytes,
+                             uv_recv_buffer_size);
 }
 
 int neap_udp_sndbuf(neap_udp *udp, int bytes) {
-  int size = 0, err = fd_of(udp);
-  if (err >= 0 && bytes > 0)
-    err = uv_send_buffer_size((uv_handle_t *)&udp->uv, &bytes);
-  if (err >= 0)
-    err = uv_send_buffer_size((uv_handle_t *)&udp->uv, &size);
-  return err < 0 ? err : size;
+  if (udp->handle.closed)
+    return UV_EBADF;
+  return neap__handle_buffer((uv_handle_t *)&udp->uv, bytes,
+                             uv_send_buffer_size);
 }
 
 /* --- groups --------------------------------------------------------------- */
