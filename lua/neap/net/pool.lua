@@ -11,7 +11,6 @@ local net = require("neap.net")
 
 ---@class neap.net.pool.Host
 ---@field units neap.semaphore? one for each lease; nil: no limit
----@field idle neap.net.pool.Idle[] the newest last
 
 ---@class neap.net.pool.Idle
 ---@field conn neap.conn
@@ -48,44 +47,37 @@ local function is_quiet(conn)
   return code == "ETIMEDOUT"
 end
 
-local function drop(pool, at)
-  local idle = table.remove(pool.oldest, at)
-  local list = idle.host.idle
-  for i = 1, #list do
-    if list[i] == idle then
-      table.remove(list, i)
-      break
-    end
-  end
-  return idle.conn
-end
-
 -- Connections that were idle for too long, from the oldest on.
 local function drop_stale(pool)
-  while pool.oldest[1] and neap.now() - pool.oldest[1].since >= pool.idle_timeout do
-    drop(pool, 1):close()
+  local idle = pool.idle_list
+  while idle[1] and neap.now() - idle[1].since >= pool.idle_timeout do
+    table.remove(idle, 1).conn:close()
+  end
+end
+
+-- The one that was released last to that host, or nil.
+local function newest(pool, host)
+  for at = #pool.idle_list, 1, -1 do
+    if pool.idle_list[at].host == host then
+      return table.remove(pool.idle_list, at).conn
+    end
   end
 end
 
 -- The host's newest idle connection that still lives, or nil.
 local function take_idle(pool, host)
-  while #host.idle > 0 do
-    local idle = host.idle[#host.idle]
-    for at = #pool.oldest, 1, -1 do
-      if pool.oldest[at] == idle then
-        drop(pool, at)
-        break
-      end
-    end
+  local conn = newest(pool, host)
+  while conn do
     -- Nobody else has it while this looks, which may wait.
-    local ok, quiet = pcall(is_quiet, idle.conn)
+    local ok, quiet = pcall(is_quiet, conn)
     if ok and quiet then
-      return idle.conn
+      return conn
     end
-    idle.conn:close()
+    conn:close()
     if not ok then
       error(quiet, 0)
     end
+    conn = newest(pool, host)
   end
 end
 
@@ -93,7 +85,7 @@ local function host_of(pool, name, port)
   local key = name .. "\0" .. tostring(port)
   local host = pool.hosts[key]
   if not host then
-    host = { idle = {}, units = pool.max_per_host and neap.semaphore(pool.max_per_host) }
+    host = { units = pool.max_per_host and neap.semaphore(pool.max_per_host) }
     pool.hosts[key] = host
   end
   return host
@@ -158,13 +150,13 @@ function Pool:acquire(name, port, options)
 end
 
 function Pool:idle()
-  return #self.oldest
+  return #self.idle_list
 end
 
 function Pool:close()
   self.is_closed = true
-  while self.oldest[1] do
-    drop(self, #self.oldest):close()
+  while self.idle_list[1] do
+    table.remove(self.idle_list).conn:close()
   end
   return true
 end
@@ -172,7 +164,7 @@ end
 Pool.__close = Pool.close
 
 function Pool:__tostring()
-  return ("pool (%d idle%s)"):format(#self.oldest, self.is_closed and ", closed" or "")
+  return ("pool (%d idle%s)"):format(#self.idle_list, self.is_closed and ", closed" or "")
 end
 
 -- Lets the host's next one in.
@@ -190,17 +182,15 @@ function Lease:release()
     return true
   end
   -- What is unread would be the answer of the next one's question.
-  local usable = not pool.is_closed and pool.max_idle > 0 and conn:buffered() == 0
+  local usable = not pool.is_closed and conn:buffered() == 0
   if usable then
-    local idle = { conn = conn, since = neap.now(), host = host }
-    host.idle[#host.idle + 1] = idle
-    pool.oldest[#pool.oldest + 1] = idle
+    table.insert(pool.idle_list, { conn = conn, since = neap.now(), host = host })
   else
     conn:close()
   end
   leave(self)
-  if #pool.oldest > pool.max_idle then
-    drop(pool, 1):close()
+  if #pool.idle_list > pool.max_idle then
+    table.remove(pool.idle_list, 1).conn:close()
   end
   return true
 end
@@ -227,7 +217,7 @@ return function(options)
     idle_timeout = check_option(options, "idle_timeout", "seconds") or 60,
     connect = check_option(options, "connect", "function") or net.connect,
     hosts = {},
-    oldest = {}, -- all that are idle, in the order in which they were released
+    idle_list = {}, -- in the order in which they were released
     is_closed = false,
   }, Pool)
 end
