@@ -5,17 +5,11 @@
 #include "core/rt.h"
 #include "core/waitq.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <uv.h>
 
 #define MS ((uint64_t)1000 * 1000)
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
 
 /* Sleeps for ever and notes with what that ended. */
 static int sleep_forever(neap_rt *rt, void *arg) {

@@ -7,7 +7,7 @@
 #include "io/dns_answer.h"
 #include "io/eyeballs.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -17,12 +17,6 @@
 
 /* The limit on frames is for those that wait on shared stacks. */
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
 
 /* --- messages ------------------------------------------------------------- */
 

@@ -4,16 +4,10 @@
  */
 #include "core/rt.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <pthread.h>
 #include <signal.h>
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
 
 static int count_run(neap_rt *rt, void *arg) {
   (void)rt;

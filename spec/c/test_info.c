@@ -2,15 +2,9 @@
 #include "core/info.h"
 #include "core/rt.h"
 #include "core/waitq.h"
-#include "test.h"
+#include "test_rt.h"
 
 #include <uv.h>
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
 
 /* The dump as a string. */
 struct dump {

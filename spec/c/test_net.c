@@ -4,7 +4,7 @@
  */
 #include "include/neap.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -14,12 +14,6 @@
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 
 #define MS ((uint64_t)1000 * 1000)
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
 
 /* Sends back what comes, until the end. */
 static int echo(neap_rt *rt, void *arg) {

@@ -4,7 +4,7 @@
  */
 #include "core/rt.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <uv.h>
 
@@ -14,17 +14,6 @@
 
 /* The limit on frames is for those that wait on shared stacks. */
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
-
-static void spawn(neap_rt *rt, neap_task_fn fn, void *arg) {
-  neap_spawn_options options = {.size = sizeof options, .shared_stack = true};
-  CHECK(neap_spawn(rt, fn, arg, &options, NULL) == 0);
-}
 
 static bool no_children(void) {
   return waitpid(-1, NULL, WNOHANG) == -1;

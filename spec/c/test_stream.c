@@ -4,23 +4,12 @@
  */
 #include "core/rt.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <uv.h>
 
 /* The limit on frames is for those that wait on shared stacks. */
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
-
-static void spawn(neap_rt *rt, neap_task_fn fn, void *arg) {
-  neap_spawn_options options = {.size = sizeof options, .shared_stack = true};
-  CHECK(neap_spawn(rt, fn, arg, &options, NULL) == 0);
-}
 
 /* Serves one connection after the other: each line comes back. */
 struct echo {

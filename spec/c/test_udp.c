@@ -4,7 +4,7 @@
  */
 #include "core/rt.h"
 
-#include "test.h"
+#include "test_rt.h"
 
 #include <errno.h>
 #include <uv.h>
@@ -13,17 +13,6 @@
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 
 #define MS ((uint64_t)1000 * 1000)
-
-static neap_rt *open_rt(void) {
-  neap_rt *rt = NULL;
-  CHECK(neap_new(NULL, &rt) == 0);
-  return rt;
-}
-
-static void spawn(neap_rt *rt, neap_task_fn fn, void *arg) {
-  neap_spawn_options options = {.size = sizeof options, .shared_stack = true};
-  CHECK(neap_spawn(rt, fn, arg, &options, NULL) == 0);
-}
 
 static neap_udp *open_udp(neap_rt *rt, const char *host, uint16_t *port) {
   neap_udp *udp = NULL;
