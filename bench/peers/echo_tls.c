@@ -5,13 +5,10 @@
  *   echo_tls N CERT KEY    serves N connections, then ends. Prints its port,
  *                          and at the end the CPU time it took, in seconds.
  */
-#include <openssl/ssl.h>
-#include <uv.h>
+#include "peer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <openssl/ssl.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct server {
   uv_tcp_t listener;
@@ -32,27 +29,6 @@ struct answer {
   uv_write_t req;
   char bytes[];
 };
-
-static void check(int err, const char *what) {
-  if (err >= 0)
-    return;
-  fprintf(stderr, "echo_tls: %s: %s\n", what, uv_strerror(err));
-  exit(EXIT_FAILURE);
-}
-
-static void *allocate(size_t size) {
-  void *block = malloc(size);
-  check(block ? 0 : UV_ENOMEM, "malloc");
-  return block;
-}
-
-static double cpu_seconds(void) {
-  struct rusage usage;
-  if (getrusage(RUSAGE_SELF, &usage) != 0)
-    check(UV_EINVAL, "getrusage");
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void on_close(uv_handle_t *handle) {
   struct conn *conn = (struct conn *)handle;

@@ -7,12 +7,9 @@
  *                  passes one connection's bytes on to their end. Prints the
  * CPU time that took, in seconds.
  */
-#include <uv.h>
+#include "peer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 static struct {
   uv_tcp_t listener, from, to;
@@ -26,21 +23,6 @@ struct rest {
   uv_write_t req;
   char bytes[];
 };
-
-static void check(int err, const char *what) {
-  if (err >= 0)
-    return;
-  fprintf(stderr, "hop_uv: %s: %s\n", what, uv_strerror(err));
-  exit(EXIT_FAILURE);
-}
-
-static double cpu_seconds(void) {
-  struct rusage usage;
-  if (getrusage(RUSAGE_SELF, &usage) != 0)
-    check(UV_EINVAL, "getrusage");
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void on_read(uv_stream_t *from, ssize_t n, const uv_buf_t *buf);
 
@@ -64,8 +46,7 @@ static void on_shutdown(uv_shutdown_t *req, int err) {
 }
 
 static void write_later(const char *bytes, size_t len) {
-  struct rest *rest = malloc(sizeof *rest + len);
-  check(rest ? 0 : UV_ENOMEM, "malloc");
+  struct rest *rest = allocate(sizeof *rest + len);
   memcpy(rest->bytes, bytes, len);
   uv_buf_t buf = uv_buf_init(rest->bytes, (unsigned int)len);
   check(uv_write(&rest->req, (uv_stream_t *)&hop.to, &buf, 1, on_written),
