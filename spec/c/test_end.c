@@ -4,9 +4,8 @@
  */
 #include "core/rt.h"
 
-#include "test.h"
+#include "test_rt.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -185,16 +184,6 @@ static int at_the_end(neap_rt *rt, void *arg) {
   CHECK(neap_step(rt, 0) == UV_ECANCELED);
   CHECK(neap_run(rt) == UV_EPERM);
   return told(err);
-}
-
-static int count_fds(void) {
-  int n = 0;
-  DIR *dir = opendir("/proc/self/fd");
-  while (dir != NULL && readdir(dir) != NULL)
-    n++;
-  if (dir != NULL)
-    closedir(dir);
-  return n;
 }
 
 static void end_with(bool shared_stack) {

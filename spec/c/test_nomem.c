@@ -5,9 +5,8 @@
  */
 #include "core/rt.h"
 
-#include "test.h"
+#include "test_rt.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <uv.h>
 
@@ -33,16 +32,6 @@ static void *host_alloc(void *ud, void *ptr, size_t old_size, size_t new_size) {
   if (new_size == 0 || block != NULL)
     heap->used = heap->used - old_size + new_size;
   return block;
-}
-
-static int count_fds(void) {
-  int n = 0;
-  DIR *dir = opendir("/proc/self/fd");
-  while (dir != NULL && readdir(dir) != NULL)
-    n++;
-  if (dir != NULL)
-    closedir(dir);
-  return n;
 }
 
 /* --- what a host does: each step may fail, and what it holds is given back */

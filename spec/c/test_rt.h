@@ -8,6 +8,8 @@
 
 #include "test.h"
 
+#include <dirent.h>
+
 /* A runtime of its own, with the defaults. */
 static inline neap_rt *open_rt(void) {
   neap_rt *rt = NULL;
@@ -19,6 +21,17 @@ static inline neap_rt *open_rt(void) {
 static inline void spawn(neap_rt *rt, neap_task_fn fn, void *arg) {
   neap_spawn_options options = {.size = sizeof options, .shared_stack = true};
   CHECK(neap_spawn(rt, fn, arg, &options, NULL) == 0);
+}
+
+/* Open descriptors, and some that are always counted. */
+static inline int count_fds(void) {
+  int n = 0;
+  DIR *dir = opendir("/proc/self/fd");
+  while (dir != NULL && readdir(dir) != NULL)
+    n++;
+  if (dir != NULL)
+    closedir(dir);
+  return n;
 }
 
 #endif
