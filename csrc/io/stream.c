@@ -164,9 +164,9 @@ static void on_alloc(uv_handle_t *uv, size_t suggested, uv_buf_t *buf) {
    less than copying them. */
 #define ADOPTED (NEAP_IO_SCRATCH / 2)
 
-/* n bytes stand where on_alloc said. Returns 0. When there is no memory to copy
-   them to, the shared buffer is handed over, too: nothing received is lost. */
-static int keep(struct neap_stream *s, const char *base, size_t n) {
+/* n bytes stand where on_alloc said. When there is no memory to copy them to,
+   the shared buffer is handed over, too: nothing received is lost. */
+static void keep(struct neap_stream *s, const char *base, size_t n) {
   struct neap_rt *rt = s->handle.rt;
   char *scratch = rt->io->scratch;
   if (base != scratch) {
@@ -176,7 +176,6 @@ static int keep(struct neap_stream *s, const char *base, size_t n) {
     neap__inbuf_adopt(&s->in, &rt->mem, scratch, NEAP_IO_SCRATCH, n);
     rt->io->scratch = NULL;
   }
-  return 0;
 }
 
 /*
@@ -202,8 +201,11 @@ void neap__stream_finish(struct neap_stream *s, int end) {
 
 /* Bytes have come. */
 static void receive(struct neap_stream *s, const char *base, size_t n) {
-  int end =
-      s->filter == NULL ? keep(s, base, n) : (*s->filter)->received(s, base, n);
+  int end = 0;
+  if (s->filter == NULL)
+    keep(s, base, n);
+  else
+    end = (*s->filter)->received(s, base, n);
   if (end != 0) {
     neap__stream_finish(s, end);
     return;
