@@ -195,7 +195,14 @@ describe("curl", function()
     local _, status = curl:finish()
     assert.equal(60, status)
     local message = serving:join()
-    assert.matches("TLS: .*unknown ca", message)
+    if support.sh("curl --version"):find("GnuTLS", 1, true) then
+      -- Debian's from 13 on: it looks at certificates behind the handshake, says
+      -- nothing and hangs up. How that shows depends on how far we are.
+      assert(message:find("cut off", 1, true) or message:find("Broken pipe", 1, true)
+        or message:find("reset by peer", 1, true), message)
+    else
+      assert.matches("TLS: .*unknown ca", message)
+    end
   end)
 end)
 

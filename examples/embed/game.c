@@ -180,6 +180,9 @@ static int play(struct game *game, size_t frames, int port, int argc,
   if (L == NULL)
     return -1;
   luaL_openlibs(L);
+  /* As in Lua 5.4 by itself: a game that is closed in the middle of its
+     entities' lives is no matter for a warning. */
+  lua_warning(L, "@off", 0);
   add_engine(L, game);
   int err = neap_lua_open(L, NULL);
   if (err == 0)
