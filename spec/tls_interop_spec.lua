@@ -138,11 +138,15 @@ describe("openssl s_server", function()
     local server, port = s_server("server", options)
     do
       local closing <close> = server
-      local conn <close> = assert(tls.connect("localhost", port, { ca = path("ca.pem") }))
-      local line, message = conn:read()
-      assert.is_nil(line)
+      -- In TLS 1.3 a client may be done before the server has looked.
+      local conn, message = tls.connect("localhost", port, { ca = path("ca.pem") })
+      if conn then
+        local line
+        line, message = conn:read()
+        assert.is_nil(line)
+        conn:close()
+      end
       assert.matches("TLS: .*certificate required", message)
-      conn:close()
       closing:finish()
     end
     server, port = s_server("server", options)
@@ -192,12 +196,12 @@ describe("curl", function()
     local port, serving = serve_one(certs.server("foreign"), echo)
     local curl <close> = program.start(
       ("exec curl -sS --cacert %s https://localhost:%d/"):format(path("ca.pem"), port), "")
-    local _, status = curl:finish()
+    local said, status = curl:finish()
     assert.equal(60, status)
     local message = serving:join()
-    if support.sh("curl --version"):find("GnuTLS", 1, true) then
-      -- Debian's from 13 on: it looks at certificates behind the handshake, says
-      -- nothing and hangs up. How that shows depends on how far we are.
+    if said:find("OpenSSL verify result", 1, true) then
+      -- A curl (8.23 is one) that looks at certificates behind the handshake sends no
+      -- alert and hangs up. How that shows depends on how far we are.
       assert(message:find("cut off", 1, true) or message:find("Broken pipe", 1, true)
         or message:find("reset by peer", 1, true), message)
     else
